@@ -1,0 +1,20 @@
+.PHONY: run test lint bench fuzz
+
+run: ## serve the API on port 8000
+	go run .
+
+test: ## on SQLite and PostgreSQL
+	go test ./...
+
+lint: ## format, vet, staticcheck
+	test -z "$$(gofmt -l .)"
+	go vet ./...
+	go tool -modfile=tools.mod staticcheck ./...
+
+bench: ## each endpoint beside its bare statement, and the server under load
+	go test ./tests -run '^$$' -bench . -benchtime 2s
+
+fuzz: ## each target for half a minute
+	for target in FuzzBody FuzzAuthorization FuzzPathID FuzzQuery; do \
+		go test ./tests -run '^$$' -fuzz "^$$target$$" -fuzztime 30s || exit 1; \
+	done

@@ -1,0 +1,92 @@
+package config
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"time"
+)
+
+// The commands.
+const (
+	Serve = "serve"
+	Token = "token"
+	Help  = "help"
+)
+
+// Command is what the command line asks for.
+type Command struct {
+	// Name is one of the commands' names.
+	Name string
+	// User and TTL describe the token to print.
+	User string
+	TTL  time.Duration
+}
+
+const usage = `taskapi serves a multi-user tasks API.
+
+  taskapi                                serve it (with no setting: on port 8000, from the SQLite file tasks.db)
+  taskapi token --user NAME [--ttl 24h]  print a token with which NAME can use it
+  taskapi --help                         print this
+
+Settings come from the environment, then .env.local, then .env:
+
+`
+
+// ParseArgs reads the command line's arguments, the program's name left out.
+func ParseArgs(args []string) (Command, error) {
+	command := Command{Name: Serve}
+	if len(args) == 0 {
+		return command, nil
+	}
+	command.Name, args = args[0], args[1:]
+	flags := flag.NewFlagSet(command.Name, flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	switch command.Name {
+	case "--help", "-help", "-h":
+		command.Name = Help
+	case Help, Serve:
+	case Token:
+		flags.StringVar(&command.User, "user", "", "")
+		flags.DurationVar(&command.TTL, "ttl", 24*time.Hour, "")
+	default:
+		return command, fmt.Errorf("unknown command %q: see --help", command.Name)
+	}
+	err := flags.Parse(args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		command.Name = Help
+	case err != nil:
+		return command, fmt.Errorf("%s: %w: see --help", command.Name, err)
+	case flags.NArg() > 0:
+		return command, fmt.Errorf("%s: unexpected argument %q: see --help", command.Name, flags.Arg(0))
+	case command.Name == Token && command.User == "":
+		return command, errors.New("token: --user is missing: see --help")
+	case command.Name == Token && command.TTL <= 0:
+		return command, fmt.Errorf("token: --ttl must be longer than 0, got %s", command.TTL)
+	}
+	return command, nil
+}
+
+// Logger writes structured lines from the configured level on: JSON in production, text in development.
+func (c *Config) Logger(w io.Writer) *slog.Logger {
+	options := &slog.HandlerOptions{Level: c.LogLevel}
+	if c.Production() {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}
+
+// Announce says where the server listens and what it serves: to a person in development, to the log in production.
+func (c *Config) Announce(w io.Writer, log *slog.Logger, address net.Addr) {
+	if c.Production() {
+		log.Info("listening", "address", address.String(), "database", c.Database.String())
+		return
+	}
+	fmt.Fprintf(w, "Tasks API on http://%s, docs page at http://%s/docs/\n", address, address)
+	fmt.Fprintf(w, "Database: %s\n", c.Database)
+	fmt.Fprintln(w, "For a token: go run . token --user demo")
+}

@@ -1,0 +1,87 @@
+package config
+
+import (
+	"errors"
+	"net/url"
+	"strings"
+)
+
+// Engine is one of the two databases that the server runs on.
+type Engine string
+
+// The engines, as they are named to people.
+const (
+	PostgreSQL Engine = "PostgreSQL"
+	SQLite     Engine = "SQLite"
+)
+
+// Database says which engine to use and where its data is.
+type Database struct {
+	Engine Engine
+	// Source is a postgres:// URL, which may hold a password, or the path of an SQLite file.
+	Source string
+}
+
+// String names the database without its password.
+func (d Database) String() string {
+	if d.Engine == SQLite {
+		return "SQLite, file " + d.Source
+	}
+	u, _ := url.Parse(d.Source)
+	return "PostgreSQL, " + u.Host + u.Path
+}
+
+// ParseDatabaseURL reads a DATABASE_URL: postgres:// or postgresql:// as libpq has them, sqlite://FILE with the file's path
+// as it stands, and SQLAlchemy's spellings of both with a driver's name (postgresql+asyncpg://, sqlite+aiosqlite:///FILE),
+// where three slashes begin a relative path and four an absolute one. Its errors never repeat the URL.
+func ParseDatabaseURL(text string) (Database, error) {
+	scheme, rest, found := strings.Cut(text, "://")
+	if !found {
+		return Database{}, errors.New("must begin with postgres://, postgresql:// or sqlite://")
+	}
+	dialect, driver, _ := strings.Cut(strings.ToLower(scheme), "+")
+	switch dialect {
+	case "postgres", "postgresql":
+		return parsePostgres("postgres://"+rest, driver)
+	case "sqlite":
+		return parseSQLite(rest, driver)
+	}
+	return Database{}, errors.New("must begin with postgres://, postgresql:// or sqlite://")
+}
+
+func parsePostgres(text, driver string) (Database, error) {
+	u, err := url.Parse(text)
+	if err != nil {
+		return Database{}, errors.New("is not a valid URL (special characters in the password must be percent-encoded)")
+	}
+	if driver == "asyncpg" {
+		// asyncpg calls libpq's sslmode ssl, and has settings of its own that mean nothing elsewhere.
+		query := u.Query()
+		if ssl := query.Get("ssl"); ssl != "" {
+			query.Set("sslmode", map[string]string{"true": "require", "false": "disable"}[ssl])
+			if query.Get("sslmode") == "" {
+				query.Set("sslmode", ssl)
+			}
+		}
+		for _, name := range []string{"ssl", "prepared_statement_cache_size", "prepared_statement_name_func"} {
+			query.Del(name)
+		}
+		u.RawQuery = query.Encode()
+	}
+	return Database{Engine: PostgreSQL, Source: u.String()}, nil
+}
+
+func parseSQLite(path, driver string) (Database, error) {
+	// SQLAlchemy ends an empty host with the third slash. Without a driver's name only /./ and /../ tell its spelling
+	// from an absolute path.
+	if driver != "" || strings.HasPrefix(path, "/./") || strings.HasPrefix(path, "/../") {
+		path = strings.TrimPrefix(path, "/")
+	}
+	switch {
+	case path == "" || path == ":memory:":
+		return Database{}, errors.New("names no SQLite file (a database in memory would lose its tasks)")
+	case strings.ContainsAny(path, "?#"):
+		return Database{}, errors.New("takes no parameters for SQLite")
+	}
+	return Database{Engine: SQLite, Source: path}, nil
+}

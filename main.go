@@ -1,0 +1,59 @@
+// Command taskapi serves a multi-user tasks API. Run it with --help for its commands and settings.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"taskapi/config"
+	"taskapi/middleware"
+	"taskapi/models"
+	"taskapi/routes"
+)
+
+func main() {
+	if err := run(os.Args[1:], os.Stdout, os.Stderr); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func run(args []string, stdout, stderr io.Writer) error {
+	command, err := config.ParseArgs(args)
+	if err != nil {
+		return err
+	}
+	if command.Name == config.Help {
+		return config.WriteHelp(stdout)
+	}
+	cfg, err := config.Load(stderr)
+	if err != nil {
+		return err
+	}
+	if command.Name == config.Token {
+		return middleware.PrintToken(stdout, cfg.Secret, command.User, command.TTL)
+	}
+	return serve(cfg, stderr)
+}
+
+func serve(cfg *config.Config, stderr io.Writer) error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	db, err := models.Open(ctx, cfg.Database)
+	if err != nil {
+		return err
+	}
+	defer models.Close(db)
+	listener, err := net.Listen("tcp", cfg.Address())
+	if err != nil {
+		return err
+	}
+	log, drain := cfg.Logger(stderr), &middleware.Drain{}
+	cfg.Announce(stderr, log, listener.Addr())
+	return routes.Serve(ctx, routes.New(cfg, db, log, drain), listener, drain)
+}

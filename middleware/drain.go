@@ -1,0 +1,51 @@
+package middleware
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+)
+
+// ErrDraining refuses a request that came after the server began to stop.
+var ErrDraining = errors.New("the server is draining")
+
+// Drain lets a server stop without cutting off a request. The zero value is ready for use.
+type Drain struct {
+	started  atomic.Bool
+	underWay atomic.Int64
+}
+
+// Started tells whether the server is stopping.
+func (d *Drain) Started() bool { return d.started.Load() }
+
+// Handler counts the requests under way and refuses new ones with [ErrDraining] once the drain has started.
+func (d *Drain) Handler() fiber.Handler {
+	return func(c *fiber.Ctx) error {
+		// Counted before the look at started, so that Wait misses none that went on.
+		d.underWay.Add(1)
+		defer d.underWay.Add(-1)
+		if d.Started() {
+			c.Context().SetConnectionClose()
+			return ErrDraining
+		}
+		return c.Next()
+	}
+}
+
+// Wait starts the drain and returns when no request is under way, or with ctx's error if that ends first.
+func (d *Drain) Wait(ctx context.Context) error {
+	d.started.Store(true)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for d.underWay.Load() > 0 {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+	return nil
+}

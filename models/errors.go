@@ -1,0 +1,101 @@
+package models
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"io"
+	"net"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// NotFoundError says that there is no such row, or that it is another user's: nobody can tell which.
+type NotFoundError struct {
+	// Resource is the model's name, for example Task.
+	Resource string
+}
+
+// Error implements error with a sentence fit for clients.
+func (e *NotFoundError) Error() string { return e.Resource + " not found" }
+
+// Found returns the error of a statement that must have met a row, a [NotFoundError] if it met none.
+func Found(tx *gorm.DB) error {
+	switch {
+	case tx.Error != nil && !errors.Is(tx.Error, gorm.ErrRecordNotFound):
+		return tx.Error
+	case tx.Error != nil || tx.RowsAffected == 0:
+		return &NotFoundError{Resource: tx.Statement.Schema.Name}
+	}
+	return nil
+}
+
+// CreateOwned inserts a row of an owned model in one statement. Only a user's first row takes three: the insert fails on
+// the foreign key, the user is added, and the insert is made again.
+func CreateOwned(db *gorm.DB, userID string, row any) error {
+	err := db.Create(row).Error
+	if !errors.Is(err, gorm.ErrForeignKeyViolated) {
+		return err
+	}
+	if err := db.Clauses(clause.OnConflict{DoNothing: true}).Create(&User{ID: userID}).Error; err != nil {
+		return err
+	}
+	return db.Create(row).Error
+}
+
+// Unavailable tells whether an error means that the database cannot be reached, is too slow or cannot take the
+// statement for now, so that the same request may succeed later.
+func Unavailable(err error) bool {
+	var (
+		postgres *pgconn.PgError
+		embedded *sqlite.Error
+		network  net.Error
+	)
+	switch {
+	case errors.As(err, new(*pgconn.ConnectError)): // whatever the reason
+		return true
+	case errors.As(err, &postgres):
+		return unavailablePostgres(postgres.Code)
+	case errors.As(err, &embedded):
+		return unavailableSQLite(embedded.Code() & 0xff)
+	}
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) ||
+		errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &network) || pgconn.SafeToRetry(err)
+}
+
+// unavailablePostgres judges an SQLSTATE (PostgreSQL's documentation, appendix A).
+func unavailablePostgres(code string) bool {
+	switch code {
+	case "57014", // query_canceled, by a statement_timeout
+		"55P03", // lock_not_available
+		"25006", // read_only_sql_transaction: a replica, or a primary being switched
+		"40001", // serialization_failure
+		"40P01": // deadlock_detected
+		return true
+	}
+	switch {
+	case strings.HasPrefix(code, "08"), // connection exception
+		strings.HasPrefix(code, "53"),  // insufficient resources
+		strings.HasPrefix(code, "57P"), // operator intervention: shutting down, starting up
+		strings.HasPrefix(code, "58"):  // system error
+		return true
+	}
+	return false
+}
+
+// unavailableSQLite judges a primary result code (https://www.sqlite.org/rescode.html).
+func unavailableSQLite(code int) bool {
+	switch code {
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_FULL,
+		sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN:
+		return true
+	}
+	return false
+}

@@ -1,0 +1,58 @@
+package models
+
+import (
+	"context"
+
+	"gorm.io/driver/postgres"
+	"gorm.io/driver/sqlite"
+	"gorm.io/gorm"
+	"gorm.io/gorm/schema"
+)
+
+// migrationLock is the key of the advisory lock that migrations take, the same for every version of this program.
+const migrationLock = 0x7461736b617069 // "taskapi"
+
+// migrate adds what the tables lack: all of it or nothing, and one server at a time. A table of tasks that was made
+// elsewhere is taken over, with a user for each owner in it.
+func migrate(ctx context.Context, db *gorm.DB) error {
+	return AcrossOwners(db.WithContext(ctx)).Transaction(func(tx *gorm.DB) error {
+		if tx.Name() == "postgres" {
+			// SQLite's transactions begin with its write lock; here several servers would create the same table.
+			if err := tx.Exec("SELECT pg_advisory_xact_lock(?)", migrationLock).Error; err != nil {
+				return err
+			}
+		}
+		if err := tx.AutoMigrate(&User{}); err != nil {
+			return err
+		}
+		if tx.Migrator().HasTable(&Task{}) && !tx.Migrator().HasConstraint(&Task{}, "User") {
+			adopt := "INSERT INTO users (id, created_at) SELECT user_id, min(created_at) FROM tasks WHERE user_id NOT IN (SELECT id FROM users) GROUP BY user_id"
+			if err := tx.Exec(adopt).Error; err != nil {
+				return err
+			}
+		}
+		return tx.AutoMigrate(&Task{})
+	})
+}
+
+// The dialectors' migrators leave the columns that they find as they are. GORM's own would rewrite a table to make it
+// like the model, which has cut texts short on PostgreSQL, and which on SQLite, where the types that the driver reports
+// depend on the rows, happens at every start and forgets which ids were given out.
+
+type postgresDialector struct{ *postgres.Dialector }
+
+func (d postgresDialector) Migrator(db *gorm.DB) gorm.Migrator {
+	return postgresMigrator{d.Dialector.Migrator(db).(postgres.Migrator)}
+}
+
+type postgresMigrator struct{ postgres.Migrator }
+
+func (postgresMigrator) MigrateColumn(any, *schema.Field, gorm.ColumnType) error { return nil }
+
+func (d sqliteDialector) Migrator(db *gorm.DB) gorm.Migrator {
+	return sqliteMigrator{d.Dialector.Migrator(db).(sqlite.Migrator)}
+}
+
+type sqliteMigrator struct{ sqlite.Migrator }
+
+func (sqliteMigrator) MigrateColumn(any, *schema.Field, gorm.ColumnType) error { return nil }

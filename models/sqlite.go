@@ -1,0 +1,49 @@
+package models
+
+import (
+	"database/sql"
+	"errors"
+	"net/url"
+
+	"gorm.io/driver/sqlite"
+	"gorm.io/gorm"
+	driver "modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// sqliteOptions make SQLite behave as PostgreSQL does where the two differ: foreign keys are enforced, a commit is on the
+// disk before it is acknowledged (synchronous FULL), a writer waits for another's lock, and readers never wait.
+// Times are stored in a form whose text order is their order.
+var sqliteOptions = url.Values{
+	"_pragma":      {"busy_timeout(5000)", "journal_mode(WAL)", "foreign_keys(1)", "synchronous(FULL)"},
+	"_txlock":      {"immediate"},
+	"_time_format": {"sqlite"},
+}
+
+func openSQLite(path string) (*sql.DB, gorm.Dialector, error) {
+	pool, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+sqliteOptions.Encode())
+	if err != nil {
+		return nil, nil, err
+	}
+	return pool, sqliteDialector{&sqlite.Dialector{Conn: pool}}, nil
+}
+
+// sqliteDialector is GORM's own dialector, taught the error type of the pure Go driver.
+type sqliteDialector struct{ *sqlite.Dialector }
+
+// Translate implements [gorm.ErrorTranslator] for the constraints that PostgreSQL's dialector translates, too.
+func (sqliteDialector) Translate(err error) error {
+	var fault *driver.Error
+	if !errors.As(err, &fault) {
+		return err
+	}
+	switch fault.Code() {
+	case sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
+		return errors.Join(gorm.ErrForeignKeyViolated, err)
+	case sqlite3.SQLITE_CONSTRAINT_CHECK:
+		return errors.Join(gorm.ErrCheckConstraintViolated, err)
+	case sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_UNIQUE:
+		return errors.Join(gorm.ErrDuplicatedKey, err)
+	}
+	return err
+}

@@ -1,0 +1,80 @@
+package models
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+	"gorm.io/driver/postgres"
+	"gorm.io/gorm"
+	"gorm.io/gorm/logger"
+
+	"taskapi/config"
+)
+
+// maxConns bounds the connections to the database. Opening one costs more than keeping it, so that all may stay idle.
+const maxConns = 16
+
+// Open connects to the database, brings its tables up to date and returns it with the guard of isolation in place.
+// Statements run one by one, without a transaction around each; none is logged, so that no value reaches a log.
+func Open(ctx context.Context, database config.Database) (*gorm.DB, error) {
+	pool, dialector, err := open(database)
+	if err != nil {
+		return nil, err
+	}
+	db, err := gorm.Open(dialector, &gorm.Config{
+		Logger:                 logger.Discard,
+		SkipDefaultTransaction: true,
+		TranslateError:         true,
+		// PostgreSQL keeps microseconds; what is answered must be what is kept.
+		NowFunc: func() time.Time { return time.Now().UTC().Truncate(time.Microsecond) },
+	})
+	if err == nil {
+		err = migrate(ctx, db)
+	}
+	if err == nil {
+		err = db.Use(guard{})
+	}
+	if err != nil {
+		_ = pool.Close()
+		return nil, fmt.Errorf("cannot open the database (%s): %w", database, err)
+	}
+	return db, nil
+}
+
+func open(database config.Database) (*sql.DB, gorm.Dialector, error) {
+	if database.Engine == config.SQLite {
+		return openSQLite(database.Source)
+	}
+	cfg, err := pgx.ParseConfig(database.Source)
+	if err != nil {
+		return nil, nil, err
+	}
+	pool := stdlib.OpenDB(*cfg)
+	pool.SetMaxOpenConns(maxConns)
+	pool.SetMaxIdleConns(maxConns)
+	pool.SetConnMaxIdleTime(5 * time.Minute)
+	pool.SetConnMaxLifetime(time.Hour)
+	return pool, postgresDialector{&postgres.Dialector{Config: &postgres.Config{Conn: pool}}}, nil
+}
+
+// Ping asks the database for a sign of life.
+func Ping(ctx context.Context, db *gorm.DB) error {
+	pool, err := db.DB()
+	if err != nil {
+		return err
+	}
+	return pool.PingContext(ctx)
+}
+
+// Close ends the connections once the statements under way have ended.
+func Close(db *gorm.DB) error {
+	pool, err := db.DB()
+	if err != nil {
+		return err
+	}
+	return pool.Close()
+}

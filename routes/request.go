@@ -1,0 +1,169 @@
+package routes
+
+import (
+	"bytes"
+	"errors"
+	"mime"
+	"net/url"
+	"reflect"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/go-playground/validator/v10"
+	"github.com/go-playground/validator/v10/non-standard/validators"
+	"github.com/gofiber/fiber/v2"
+)
+
+// fault is one thing wrong with a request, in the shape and words of FastAPI and pydantic.
+type fault struct {
+	Type  string         `json:"type"`
+	Loc   []any          `json:"loc"`
+	Msg   string         `json:"msg"`
+	Input jsontext.Value `json:"input"`
+}
+
+// faults is the error of a request that is not valid: all that is wrong with one part of it.
+type faults []fault
+
+// Error implements error.
+func (f faults) Error() string { return "the request is not valid" }
+
+// maxInput is how many characters of a faulty value are sent back.
+const maxInput = 100
+
+func newFault(kind, msg string, input jsontext.Value, loc ...any) fault {
+	return fault{Type: kind, Loc: loc, Msg: msg, Input: cut(input)}
+}
+
+// cut shortens a value to [maxInput] characters: a string to its first ones, anything else to the first of its text.
+func cut(value jsontext.Value) jsontext.Value {
+	if len(value) <= maxInput {
+		return value
+	}
+	text := string(value)
+	if value.Kind() == '"' {
+		_ = json.Unmarshal(value, &text)
+	}
+	return quote(text)
+}
+
+// quote writes a text's first [maxInput] characters as a JSON string.
+func quote(text string) jsontext.Value {
+	end := 0
+	for range maxInput {
+		_, size := utf8.DecodeRuneInString(text[end:])
+		end += size
+	}
+	value, _ := jsontext.AppendQuote(nil, strings.ToValidUTF8(text[:end], "\uFFFD"))
+	return value
+}
+
+// pathID reads the path's id. An integer that no row can have is 0, which no row has either.
+func pathID(c *fiber.Ctx) (int64, error) {
+	text, err := url.PathUnescape(c.Params("id"))
+	if err != nil {
+		text = c.Params("id")
+	}
+	id, err := strconv.ParseInt(text, 10, 64)
+	switch {
+	case errors.Is(err, strconv.ErrRange):
+		return 0, nil
+	case err != nil:
+		return 0, faults{newFault("int_parsing", "Input should be a valid integer, unable to parse string as an integer", quote(text), "path", "id")}
+	}
+	return id, nil
+}
+
+// lastQuery returns the value of a query parameter, the last one if it is repeated.
+func lastQuery(c *fiber.Ctx, name, absent string) string {
+	values := c.Context().QueryArgs().PeekMulti(name)
+	if len(values) == 0 {
+		return absent
+	}
+	return string(values[len(values)-1])
+}
+
+// body reads the request's JSON object into an input struct and checks it by the struct's validate tags. Names match
+// exactly, the last of a repeated name counts, and unknown ones are passed over.
+func body[T any](c *fiber.Ctx) (in T, err error) {
+	if kind, _, _ := mime.ParseMediaType(c.Get(fiber.HeaderContentType)); kind != "" && kind != fiber.MIMEApplicationJSON {
+		return in, fiber.ErrUnsupportedMediaType
+	}
+	text := c.Request().Body()
+	if len(bytes.TrimSpace(text)) == 0 {
+		return in, faults{newFault("missing", "Field required", jsontext.Value("null"), "body")}
+	}
+	var object map[string]jsontext.Value
+	if err := json.Unmarshal(text, &object, jsontext.AllowDuplicateNames(true)); err != nil {
+		var syntax *jsontext.SyntacticError
+		if errors.As(err, &syntax) {
+			return in, faults{newFault("json_invalid", "JSON decode error", quote(string(text)), "body", syntax.ByteOffset)}
+		}
+		return in, faults{newFault("value_error", "Value error, must be a JSON object", text, "body")}
+	}
+	if object == nil {
+		return in, faults{newFault("missing", "Field required", jsontext.Value("null"), "body")}
+	}
+	if found := fill(&in, object, text); found != nil {
+		return in, found
+	}
+	return in, nil
+}
+
+// fill sets the fields of the struct at in from the object, whose text is whole, and returns what is wrong with them.
+func fill(in any, object map[string]jsontext.Value, whole jsontext.Value) (found faults) {
+	target, mistyped := reflect.ValueOf(in).Elem(), map[string]bool{}
+	for i := range target.NumField() {
+		name, field := target.Type().Field(i).Tag.Get("json"), target.Field(i)
+		value, present := object[name]
+		if !present {
+			continue
+		}
+		null := value.Kind() == 'n' && field.Kind() != reflect.Pointer
+		if null || json.Unmarshal(value, field.Addr().Interface()) != nil {
+			mistyped[name] = true
+			found = append(found, newFault("string_type", "Input should be a valid string", value, "body", name))
+		}
+	}
+	var broken validator.ValidationErrors
+	errors.As(validate.Struct(in), &broken)
+	for _, rule := range broken {
+		name := rule.Field()
+		if value, present := object[name]; !present {
+			found = append(found, newFault("missing", "Field required", whole, "body", name))
+		} else if !mistyped[name] {
+			kind, msg := explain(rule)
+			found = append(found, newFault(kind, msg, value, "body", name))
+		}
+	}
+	return found
+}
+
+// explain puts a broken rule into pydantic's words.
+func explain(rule validator.FieldError) (kind, msg string) {
+	switch rule.Tag() {
+	case "required":
+		return "string_too_short", "String should have at least 1 character"
+	case "max":
+		return "string_too_long", "String should have at most " + rule.Param() + " characters"
+	case "notblank":
+		return "value_error", "Value error, must not be blank"
+	case "excludesrune":
+		return "value_error", "Value error, must not contain the NUL character"
+	}
+	return "value_error", "Value error, must satisfy " + rule.Tag()
+}
+
+var validate = newValidator()
+
+func newValidator() *validator.Validate {
+	v := validator.New(validator.WithRequiredStructEnabled())
+	v.RegisterTagNameFunc(func(field reflect.StructField) string { return field.Tag.Get("json") })
+	if err := v.RegisterValidation("notblank", validators.NotBlank); err != nil {
+		panic(err)
+	}
+	return v
+}

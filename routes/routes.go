@@ -1,0 +1,84 @@
+// Package routes is the HTTP side of the server: the table of its routes, their handlers, and the one place where an
+// error becomes an answer.
+package routes
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
+	"gorm.io/gorm"
+
+	"taskapi/config"
+	"taskapi/middleware"
+)
+
+// Route is a line of the route table.
+type Route struct {
+	Method, Path string
+	Handler      fiber.Handler
+}
+
+// New makes the app that main serves and every test drives. It opens and starts nothing: the database and the drain are
+// the caller's to end.
+func New(cfg *config.Config, db *gorm.DB, log *slog.Logger, drain *middleware.Drain) *fiber.App {
+	app := fiber.New(fiber.Config{
+		AppName:               "taskapi",
+		DisableStartupMessage: true,
+		CaseSensitive:         true,
+		ErrorHandler:          answerError(log),
+		JSONEncoder:           encodeJSON,
+		ReadBufferSize:        16 << 10,               // room for long tokens in the header
+		BodyLimit:             4 * middleware.MaxBody, // above the limit that is answered with CORS headers
+		ReadTimeout:           10 * time.Second,
+		WriteTimeout:          10 * time.Second,
+		IdleTimeout:           time.Minute,
+		// Forms are refused by the handlers; parsed ahead of them, a broken one would end the connection.
+		DisablePreParseMultipartForm: true,
+	})
+	acceptAnyMethod(app)
+
+	app.Use(
+		middleware.Recover(),
+		middleware.NameRequest(),
+		middleware.LogAccess(log),
+		middleware.SecureHeaders(),
+		middleware.CORS(cfg.CORSOrigins),
+	)
+	add(app, operationRoutes(db, drain))
+	add(app, documentationRoutes())
+
+	authenticate := middleware.Authenticate(cfg.Secret)
+	add(app, taskRoutes(db), drain.Handler(), middleware.LimitBody(), middleware.LimitTime(cfg.RequestTimeout), authenticate)
+	return app
+}
+
+// add registers the routes of a group. What stands before their handlers runs for their own methods and paths alone, so
+// that an unknown path is 404 and a wrong method 405 with or without a token.
+func add(app *fiber.App, routes []Route, before ...fiber.Handler) {
+	for _, route := range routes {
+		handlers := append(before[:len(before):len(before)], route.Handler)
+		if route.Method == fiber.MethodGet {
+			app.Get(route.Path, handlers...) // HEAD, too
+		} else {
+			app.Add(route.Method, route.Path, handlers...)
+		}
+	}
+}
+
+// acceptAnyMethod lets the router refuse methods that Fiber does not know (PROPFIND, say) as it refuses those that a
+// path does not have; by itself Fiber answers them before any middleware, with a text of its own.
+func acceptAnyMethod(app *fiber.App) {
+	server, known := app.Server(), map[string]bool{}
+	for _, method := range app.Config().RequestMethods {
+		known[method] = true
+	}
+	next := server.Handler
+	server.Handler = func(ctx *fasthttp.RequestCtx) {
+		if !known[string(ctx.Method())] {
+			ctx.Request.Header.SetMethod(fiber.MethodTrace)
+		}
+		next(ctx)
+	}
+}
