@@ -66,7 +66,7 @@ func ParseArgs(args []string) (Command, error) {
 	case command.Name == Token && command.User == "":
 		return command, errors.New("token: --user is missing: see --help")
 	case command.Name == Token && command.TTL <= 0:
-		return command, fmt.Errorf("token: --ttl must be longer than 0, got %s", command.TTL)
+		return command, fmt.Errorf("token: --ttl must be longer than 0, got %s: see --help", command.TTL)
 	}
 	return command, nil
 }

@@ -3,12 +3,11 @@
 package config
 
 import (
-	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"maps"
 	"net"
 	"net/url"
 	"os"
@@ -25,6 +24,8 @@ import (
 const (
 	// MinSecretLength is how many characters BETTER_AUTH_SECRET needs in production.
 	MinSecretLength = 32
+	// MaxRequestTimeout is the longest REQUEST_TIMEOUT: a server that ends waits for the requests under way.
+	MaxRequestTimeout = 7 * time.Second
 
 	development = "development"
 	production  = "production"
@@ -57,11 +58,11 @@ func (c *Config) Address() string {
 // In development a missing secret is made and kept in .env.local, which it says on notices. The error of bad settings
 // has a line for every fault, each naming its variable, and never a secret's value.
 func Load(notices io.Writer) (*Config, error) {
-	vars, err := environment()
+	sources, err := environment()
 	if err != nil {
 		return nil, err
 	}
-	cfg, err := Parse(vars)
+	cfg, err := Parse(sources...)
 	if err != nil || cfg.Secret != "" {
 		return cfg, err
 	}
@@ -72,9 +73,8 @@ func Load(notices io.Writer) (*Config, error) {
 	return cfg, nil
 }
 
-// environment merges the settings' three sources, the later ones winning.
-func environment() (map[string]string, error) {
-	vars := map[string]string{}
+// environment reads the settings' three sources, the weakest first.
+func environment() (sources []map[string]string, err error) {
 	for _, file := range []string{".env", localFile} {
 		text, err := os.ReadFile(file)
 		if errors.Is(err, os.ErrNotExist) {
@@ -83,34 +83,39 @@ func environment() (map[string]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		values, err := godotenv.Parse(bytes.NewReader(text))
+		vars, err := godotenv.UnmarshalBytes(text)
 		if err != nil {
 			// The parser's own words quote the file, and with it perhaps a secret.
 			return nil, fmt.Errorf("%s: is not a list of NAME=value lines", file)
 		}
-		maps.Copy(vars, values)
+		sources = append(sources, vars)
 	}
-	maps.Copy(vars, env.ToMap(os.Environ()))
-	return vars, nil
+	return append(sources, env.ToMap(os.Environ())), nil
 }
 
-// Parse makes a Config of variables alone: it reads no file and makes no secret. Unset and empty variables mean the same.
-func Parse(vars map[string]string) (*Config, error) {
-	set := maps.Clone(vars)
-	maps.DeleteFunc(set, func(_, value string) bool { return strings.TrimSpace(value) == "" })
-
-	cfg := &Config{}
-	faults := parseFaults(env.ParseWithOptions(cfg, env.Options{Environment: set}))
+// Parse makes a Config of variables alone: it reads no file and makes no secret. Later sources win; a blank variable
+// counts as one that is not set.
+func Parse(sources ...map[string]string) (*Config, error) {
+	vars := map[string]string{}
+	for _, source := range sources {
+		for name, value := range source {
+			if strings.TrimSpace(value) != "" {
+				vars[name] = value
+			}
+		}
+	}
+	cfg := &Config{RequestTimeout: MaxRequestTimeout} // stays if the variable cannot be read, which is a fault by itself
+	faults := parseFaults(env.ParseWithOptions(cfg, env.Options{Environment: vars}))
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
 
 	switch cfg.Environment {
 	case development:
-		cfg.Host = or(cfg.Host, "127.0.0.1")
+		cfg.Host = cmp.Or(cfg.Host, "127.0.0.1")
 		if cfg.CORSOrigins == nil {
 			cfg.CORSOrigins = []string{"http://localhost:3000", "http://localhost:5173", "http://127.0.0.1:3000", "http://127.0.0.1:5173"}
 		}
 	case production:
-		cfg.Host = or(cfg.Host, "0.0.0.0")
+		cfg.Host = cmp.Or(cfg.Host, "0.0.0.0")
 		if cfg.Secret == "" {
 			fault("BETTER_AUTH_SECRET: must be set in production")
 		} else if n := len([]rune(cfg.Secret)); n < MinSecretLength {
@@ -126,8 +131,8 @@ func Parse(vars map[string]string) (*Config, error) {
 			fault("CORS_ORIGINS: %q is not an origin such as https://app.example.com (or * alone)", origin)
 		}
 	}
-	if cfg.RequestTimeout <= 0 {
-		fault("REQUEST_TIMEOUT: must be longer than 0, got %s", cfg.RequestTimeout)
+	if cfg.RequestTimeout <= 0 || cfg.RequestTimeout > MaxRequestTimeout {
+		fault("REQUEST_TIMEOUT: must be longer than 0 and at most %s, got %s", MaxRequestTimeout, cfg.RequestTimeout)
 	}
 	var err error
 	if cfg.Database, err = ParseDatabaseURL(cfg.DatabaseURL); err != nil {
@@ -156,16 +161,14 @@ func parseFaults(err error) (faults []error) {
 	return faults
 }
 
+// validOrigin takes a scheme and a host, whose first label may be the wildcard "*".
 func validOrigin(origin string) bool {
 	u, err := url.Parse(origin)
-	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.Scheme+"://"+u.Host == origin
-}
-
-func or(value, fallback string) string {
-	if value != "" {
-		return value
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Scheme+"://"+u.Host != origin {
+		return false
 	}
-	return fallback
+	host := strings.TrimPrefix(u.Hostname(), "*.")
+	return host != "" && !strings.Contains(host, "*")
 }
 
 // WriteHelp lists the commands, and every variable with its default and meaning.

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"net/url"
 	"strings"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // Engine is one of the two databases that the server runs on.
@@ -55,18 +57,22 @@ func parsePostgres(text, driver string) (Database, error) {
 		return Database{}, errors.New("is not a valid URL (special characters in the password must be percent-encoded)")
 	}
 	if driver == "asyncpg" {
-		// asyncpg calls libpq's sslmode ssl, and has settings of its own that mean nothing elsewhere.
+		// asyncpg calls libpq's sslmode ssl, and SQLAlchemy adds settings of its own.
 		query := u.Query()
-		if ssl := query.Get("ssl"); ssl != "" {
-			query.Set("sslmode", map[string]string{"true": "require", "false": "disable"}[ssl])
-			if query.Get("sslmode") == "" {
-				query.Set("sslmode", ssl)
-			}
+		if mode := query.Get("ssl"); mode != "" {
+			query.Set("sslmode", strings.NewReplacer("true", "require", "false", "disable").Replace(mode))
 		}
 		for _, name := range []string{"ssl", "prepared_statement_cache_size", "prepared_statement_name_func"} {
 			query.Del(name)
 		}
 		u.RawQuery = query.Encode()
+	}
+	if u.Host == "" && u.Path == "" {
+		u.Path = "/" // without it, the slashes before the parameters would be lost
+	}
+	if _, err := pgx.ParseConfig(u.String()); err != nil {
+		_, reason, _ := strings.Cut(err.Error(), "`: ") // what comes before repeats the URL
+		return Database{}, errors.New("is not usable: " + reason)
 	}
 	return Database{Engine: PostgreSQL, Source: u.String()}, nil
 }
@@ -78,7 +84,7 @@ func parseSQLite(path, driver string) (Database, error) {
 		path = strings.TrimPrefix(path, "/")
 	}
 	switch {
-	case path == "" || path == ":memory:":
+	case strings.TrimSpace(path) == "" || strings.TrimPrefix(path, "/") == ":memory:":
 		return Database{}, errors.New("names no SQLite file (a database in memory would lose its tasks)")
 	case strings.ContainsAny(path, "?#"):
 		return Database{}, errors.New("takes no parameters for SQLite")

@@ -24,7 +24,7 @@ func createSecret() (string, error) {
 	if err := file.Chmod(0o600); err != nil {
 		return "", err
 	}
-	// The line break in front ends a last line that has none.
+	// The line break in front ends a last line that may have none.
 	if _, err := fmt.Fprintf(file, "\nBETTER_AUTH_SECRET=%s\n", secret); err != nil {
 		return "", err
 	}

@@ -26,10 +26,13 @@ const (
 // claims are the parts of a token that this server reads (RFC 7519, section 4.1, and the issuer's user_id). Names match
 // exactly, a repeated name is an error, and times must be numbers.
 type claims struct {
-	UserID    string         `json:"user_id"`
-	ExpiresAt jsontext.Value `json:"exp"`
-	NotBefore jsontext.Value `json:"nbf"`
-	IssuedAt  jsontext.Value `json:"iat"`
+	// Left empty, it gives the library's own checks nothing to check.
+	jwt.RegisteredClaims `json:"-"`
+
+	UserID string         `json:"user_id"`
+	Exp    jsontext.Value `json:"exp"`
+	Nbf    jsontext.Value `json:"nbf"`
+	Iat    jsontext.Value `json:"iat"`
 }
 
 // UnmarshalJSON puts the strict decoder in the place of the token library's lax one.
@@ -45,14 +48,14 @@ func (c *claims) Validate() error {
 		return err
 	}
 	now := time.Now()
-	if c.ExpiresAt == nil {
+	if c.Exp == nil {
 		return errors.New("exp is missing")
 	}
-	expiry, err := seconds(c.ExpiresAt)
+	expiry, err := seconds(c.Exp)
 	if err != nil || expiry <= unix(now) {
 		return errors.Join(jwt.ErrTokenExpired, err)
 	}
-	for _, begin := range []jsontext.Value{c.NotBefore, c.IssuedAt} {
+	for _, begin := range []jsontext.Value{c.Nbf, c.Iat} {
 		if begin == nil {
 			continue
 		}
@@ -89,15 +92,6 @@ func seconds(value jsontext.Value) (float64, error) {
 }
 
 func unix(t time.Time) float64 { return float64(t.UnixMicro()) / 1e6 }
-
-// The library's own checks of the registered claims are left without anything to check.
-
-func (*claims) GetExpirationTime() (*jwt.NumericDate, error) { return nil, nil }
-func (*claims) GetNotBefore() (*jwt.NumericDate, error)      { return nil, nil }
-func (*claims) GetIssuedAt() (*jwt.NumericDate, error)       { return nil, nil }
-func (*claims) GetAudience() (jwt.ClaimStrings, error)       { return nil, nil }
-func (*claims) GetIssuer() (string, error)                   { return "", nil }
-func (*claims) GetSubject() (string, error)                  { return "", nil }
 
 // PrintToken writes the token that [SignToken] makes, and a line break.
 func PrintToken(w io.Writer, secret, userID string, ttl time.Duration) error {

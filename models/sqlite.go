@@ -20,11 +20,17 @@ var sqliteOptions = url.Values{
 	"_time_format": {"sqlite"},
 }
 
+// sqliteConns bounds the connections to a file. A statement that finds them all taken waits for its turn. One that finds
+// the file locked only tries again now and then, and among many such writers some never get through.
+const sqliteConns = 4
+
 func openSQLite(path string) (*sql.DB, gorm.Dialector, error) {
 	pool, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+sqliteOptions.Encode())
 	if err != nil {
 		return nil, nil, err
 	}
+	pool.SetMaxOpenConns(sqliteConns)
+	pool.SetMaxIdleConns(sqliteConns)
 	return pool, sqliteDialector{&sqlite.Dialector{Conn: pool}}, nil
 }
 

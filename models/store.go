@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -40,7 +42,9 @@ func Open(ctx context.Context, database config.Database) (*gorm.DB, error) {
 	}
 	if err != nil {
 		_ = pool.Close()
-		return nil, fmt.Errorf("cannot open the database (%s): %w", database, err)
+		// pgx gives each attempt a line, and repeats one that met the same end with and without TLS.
+		attempts := slices.Compact(strings.Split(err.Error(), "\n\t"))
+		return nil, fmt.Errorf("cannot open the database (%s): %s", database, strings.Join(attempts, " "))
 	}
 	return db, nil
 }

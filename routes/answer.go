@@ -87,5 +87,5 @@ func allFaults(err error) (all faults) {
 func encodeJSON(value any) ([]byte, error) { return json.Marshal(value, jsonOptions) }
 
 var jsonOptions = json.WithMarshalers(json.MarshalToFunc(func(enc *jsontext.Encoder, t time.Time) error {
-	return enc.WriteToken(jsontext.String(t.UTC().Format("2006-01-02T15:04:05.000000Z")))
+	return enc.WriteValue(t.UTC().AppendFormat(enc.AvailableBuffer(), `"2006-01-02T15:04:05.000000Z"`))
 }))

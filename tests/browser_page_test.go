@@ -1,0 +1,199 @@
+package tests
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+	"github.com/stretchr/testify/require"
+)
+
+// browserPatience bounds the browser's start and all that a test does in it.
+const browserPatience = time.Minute
+
+// startBrowser starts a headless Chromium that ends with the test.
+func startBrowser(t *testing.T) context.Context {
+	t.Helper()
+	var path string
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if path, _ = exec.LookPath(name); path != "" {
+			break
+		}
+	}
+	if path == "" {
+		const missing = "no chromium, chromium-browser or google-chrome is installed"
+		require.Empty(t, os.Getenv("CI"), missing)
+		t.Skip(missing)
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.DisableGPU,
+		chromedp.WindowSize(1280, 1000), chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true))
+	if os.Getuid() == 0 { // Chromium refuses to run as root with its sandbox
+		options = append(options, chromedp.NoSandbox)
+	}
+	allocator, cancel := chromedp.NewExecAllocator(context.Background(), options...)
+	t.Cleanup(cancel)
+	browser, cancel := chromedp.NewContext(allocator)
+	t.Cleanup(cancel)
+	tooLate := time.AfterFunc(browserPatience, cancel)
+	require.NoError(t, chromedp.Do(browser), "%s does not start", path)
+	tooLate.Stop()
+	return browser
+}
+
+// page is a tab of the browser with cookies, storage and cache of its own.
+type page struct {
+	t   *testing.T
+	ctx context.Context
+}
+
+// openPage opens a page that ends with the test, and passes its events on to listeners.
+func openPage(t *testing.T, browser context.Context, listeners ...func(event any)) page {
+	t.Helper()
+	options := []chromedp.ContextOption{chromedp.WithNewBrowserContext()}
+	for _, listener := range listeners {
+		options = append(options, chromedp.WithListener(listener))
+	}
+	limited, cancel := context.WithTimeout(browser, browserPatience)
+	t.Cleanup(cancel)
+	ctx, cancel := chromedp.NewContext(limited, options...)
+	t.Cleanup(cancel)
+	require.NoError(t, chromedp.Do(ctx))
+	return page{t, ctx}
+}
+
+func (p page) do(what string, step chromedp.Action[chromedp.Void]) {
+	p.t.Helper()
+	require.NoError(p.t, chromedp.Do(p.ctx, step), what)
+}
+
+func (p page) visit(address string) {
+	p.t.Helper()
+	p.do("visit "+address, chromedp.Navigate(address))
+}
+
+// see waits until the page shows an element, by its XPath.
+func (p page) see(xpath string) {
+	p.t.Helper()
+	p.do("see "+xpath, chromedp.WaitVisible(xpath))
+}
+
+// press activates a button with the keyboard: unlike a pointer, it does not miss one that moves while the page is built.
+func (p page) press(xpath string) {
+	p.t.Helper()
+	p.see(xpath)
+	p.do("press "+xpath, chromedp.SendKeys(xpath, kb.Enter))
+}
+
+// write types a text in place of what a field holds.
+func (p page) write(xpath, text string) {
+	p.t.Helper()
+	p.see(xpath)
+	p.do("focus "+xpath, chromedp.Focus(xpath))
+	p.do("select", chromedp.Evaluate[chromedp.Void](`document.activeElement.select()`))
+	p.do("write to "+xpath, chromedp.SendKeys(xpath, text))
+}
+
+// watch is a listener that notes what a page should not do.
+type watch struct {
+	host string // the only one that the page may ask
+
+	mu     sync.Mutex
+	asked  int
+	faults []string
+}
+
+func (w *watch) listen(event any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch e := event.(type) {
+	case *network.EventRequestWillBeSent:
+		w.asked++
+		if u, err := url.Parse(e.Request.URL); err != nil || u.Host != w.host && u.Scheme != "data" {
+			w.faults = append(w.faults, "a request to "+e.Request.URL)
+		}
+	case *log.EventEntryAdded:
+		w.faults = append(w.faults, fmt.Sprintf("%s: %s %s", e.Entry.Source, e.Entry.Text, e.Entry.URL))
+	case *runtime.EventConsoleAPICalled:
+		if e.Type != runtime.ConsoleAPICalledTypeWarning { // Swagger has one about each "_" in an operation's id
+			w.faults = append(w.faults, fmt.Sprintf("console.%s: %+v", e.Type, e.Args))
+		}
+	case *runtime.EventExceptionThrown:
+		w.faults = append(w.faults, fmt.Sprintf("%s %+v", e.ExceptionDetails.Text, e.ExceptionDetails.Exception))
+	}
+}
+
+func (w *watch) requireNoFault(t *testing.T) {
+	t.Helper()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	require.Empty(t, w.faults)
+	require.NotZero(t, w.asked)
+}
+
+// operation is the XPath of an operation's block on the documentation page.
+func operation(id string) string { return `//*[@id="operations-tasks-` + id + `"]` }
+
+func (p page) unfold(id string) {
+	p.t.Helper()
+	p.press(operation(id) + `//button[contains(@class, "opblock-summary-control")]`)
+}
+
+// execute runs an unfolded operation of the documentation page, and waits for the status, body and duration of its answer.
+func (p page) execute(id, status, body string) {
+	p.t.Helper()
+	answer := operation(id) + `//*[contains(@class, "live-responses-table")]`
+	p.press(operation(id) + `//button[contains(@class, "execute")]`)
+	p.see(answer + `//td[contains(@class, "response-col_status")][contains(., "` + status + `")]`)
+	p.see(answer + `//*[contains(@class, "highlight-code")][contains(., '` + body + `')]`)
+	p.see(operation(id) + `//h5[text()="Request duration"]/following-sibling::pre[contains(., " ms")]`)
+}
+
+// shoot saves a picture of the whole page, for people to look at, if they asked for it.
+func (p page) shoot(name string) {
+	p.t.Helper()
+	dir := os.Getenv("SCREENSHOTS")
+	if dir == "" {
+		return
+	}
+	picture, err := chromedp.Run(p.ctx, chromedp.FullScreenshot(100))
+	require.NoError(p.t, err)
+	require.NoError(p.t, os.WriteFile(filepath.Join(dir, name), picture, 0o644))
+}
+
+// fetched is what a page's script learns of an answer.
+type fetched struct {
+	Status    int    `json:"status"`
+	RequestID string `json:"requestID"`
+	Body      string `json:"body"`
+	Error     string `json:"error"`
+}
+
+// fetch has the page's script call the API.
+func (p page) fetch(method, address, token, body string) fetched {
+	p.t.Helper()
+	args, err := json.Marshal([]string{method, address, token, body})
+	require.NoError(p.t, err)
+	got, err := chromedp.Run(p.ctx, chromedp.Evaluate[fetched](`(async (method, address, token, body) => {
+		try {
+			const headers = {"Authorization": "Bearer " + token, "Content-Type": "application/json"}
+			const answer = await fetch(address, {method, headers, credentials: "include", body: body || undefined})
+			return {status: answer.status, requestID: answer.headers.get("X-Request-ID") ?? "", body: await answer.text(), error: ""}
+		} catch (e) {
+			return {status: 0, requestID: "", body: "", error: e.name}
+		}
+	})(...`+string(args)+`)`, chromedp.EvalAwaitPromise))
+	require.NoError(p.t, err)
+	return got
+}

@@ -1,0 +1,202 @@
+package tests
+
+import (
+	"context"
+	"database/sql"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"gorm.io/gorm"
+
+	"taskapi/models"
+)
+
+// taskCalls makes a task of ann's and returns a valid request for each task operation, in the order of the contract.
+func taskCalls(t testing.TB, s *server) []request {
+	t.Helper()
+	id := s.as("ann").create(t, "x").ID
+	return []request{
+		{method: "GET", path: "/api/tasks", user: "ann"},
+		{method: "POST", path: "/api/tasks", user: "ann", body: `{"title":"x"}`},
+		{method: "GET", path: path(id), user: "ann"},
+		{method: "PUT", path: path(id), user: "ann", body: `{"title":"x"}`},
+		{method: "PATCH", path: path(id) + "/complete", user: "ann"},
+		{method: "DELETE", path: path(id), user: "ann"},
+	}
+}
+
+func TestAFaultOfOursIs500AndItsCauseIsInTheLogAlone(t *testing.T) {
+	eachEngine(t, func(t *testing.T, s *server) {
+		calls := taskCalls(t, s)
+		require.NoError(t, models.AcrossOwners(s.db).Exec("DROP TABLE tasks").Error)
+		for _, r := range calls {
+			r.header = map[string]string{"X-Request-ID": "id-" + r.method}
+			got := s.send(t, r)
+			require.Equal(t, 500, got.StatusCode)
+			require.Equal(t, `{"detail":"Internal Server Error"}`, string(got.body))
+			require.Equal(t, "application/json", got.Header.Get("Content-Type"))
+		}
+		logged := s.logs.lines(t, "internal error")
+		require.Len(t, logged, len(calls))
+		for i, line := range logged {
+			require.Equal(t, "ERROR", line["level"])
+			require.Equal(t, "id-"+calls[i].method, line["request_id"])
+			require.Contains(t, line["cause"], "tasks")
+		}
+	})
+}
+
+func TestAPanicIs500AndTheServerGoesOn(t *testing.T) {
+	eachEngine(t, func(t *testing.T, s *server) {
+		calls := taskCalls(t, s)
+		require.NoError(t, s.db.Callback().Query().Before("*").Register("test:panic", func(*gorm.DB) { panic("a bug") }))
+		got := s.send(t, request{method: "GET", path: "/api/tasks", user: "ann", header: map[string]string{"Origin": "https://app.example.com"}})
+		require.Equal(t, 500, got.StatusCode)
+		require.Equal(t, `{"detail":"Internal Server Error"}`, string(got.body))
+		require.Equal(t, "https://app.example.com", got.Header.Get("Access-Control-Allow-Origin"))
+		cause := s.logs.lines(t, "internal error")[0]["cause"].(string)
+		require.Contains(t, cause, "a bug")
+		require.Contains(t, cause, "faults_test.go", "the stack is missing")
+		require.EqualValues(t, 500, s.logs.lines(t, "request")[1]["status"])
+		require.Equal(t, 201, s.send(t, calls[1]).StatusCode)
+	})
+}
+
+// lockTasks keeps everyone else from writing to the table until unlock is called; on PostgreSQL, from reading it, too.
+func lockTasks(t *testing.T, s *server) (unlock func()) {
+	t.Helper()
+	pool, err := s.db.DB()
+	require.NoError(t, err)
+	tx, err := pool.BeginTx(context.Background(), &sql.TxOptions{}) // SQLite's begin with the write lock
+	require.NoError(t, err)
+	if s.db.Name() == "postgres" {
+		_, err = tx.Exec("LOCK TABLE tasks IN ACCESS EXCLUSIVE MODE")
+		require.NoError(t, err)
+	}
+	unlock = func() { _ = tx.Rollback() }
+	t.Cleanup(unlock)
+	return unlock
+}
+
+func TestARequestThatTheDatabaseKeepsWaitingIs503ByItsDeadline(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, databaseURL string) {
+		s := newServer(t, databaseURL, "REQUEST_TIMEOUT", "300ms")
+		calls := taskCalls(t, s)
+		unlock := lockTasks(t, s)
+		for _, r := range calls {
+			if r.method == "GET" && s.db.Name() == "sqlite" {
+				require.Equal(t, 200, s.send(t, r).StatusCode, "SQLite's readers never wait")
+				continue
+			}
+			start := time.Now()
+			got := s.send(t, r)
+			unavailable(t, got)
+			require.Less(t, time.Since(start), 5*time.Second)
+		}
+		for _, line := range s.logs.lines(t, "unavailable") {
+			require.NotEmpty(t, line["request_id"])
+			require.NotEmpty(t, line["cause"])
+		}
+		unlock()
+		require.Equal(t, 200, s.send(t, calls[4]).StatusCode)
+		require.Len(t, s.as("ann").list(t), 1, "what was answered 503 is done all the same")
+	})
+}
+
+func unavailable(t testing.TB, got answer) {
+	t.Helper()
+	require.Equal(t, 503, got.StatusCode, "%s", got.body)
+	require.Equal(t, `{"detail":"Service Unavailable"}`, string(got.body))
+	require.Regexp(t, `^[1-9]\d*$`, got.Header.Get("Retry-After"))
+}
+
+func TestWithNoConnectionToSpareEveryRequestIs503ByItsDeadline(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, databaseURL string) {
+		s := newServer(t, databaseURL, "REQUEST_TIMEOUT", "200ms")
+		calls := taskCalls(t, s)
+		pool, err := s.db.DB()
+		require.NoError(t, err)
+		pool.SetMaxOpenConns(1)
+		held, err := pool.Conn(context.Background())
+		require.NoError(t, err)
+		for _, r := range calls {
+			unavailable(t, s.send(t, r))
+		}
+		require.Equal(t, 200, s.send(t, request{method: "GET", path: "/health"}).StatusCode)
+		require.NoError(t, held.Close())
+		require.Equal(t, 200, s.send(t, calls[2]).StatusCode)
+	})
+}
+
+func TestADatabaseThatRefusesConnectionsIs503(t *testing.T) {
+	t.Parallel()
+	databaseURL := newPostgres(t)
+	s := newServer(t, databaseURL)
+	calls := append(taskCalls(t, s), request{method: "GET", path: "/ready"})
+	name := databaseURL[strings.LastIndex(databaseURL, "/")+1:]
+	name, _, _ = strings.Cut(name, "?")
+	administer(t, "ALTER DATABASE "+name+" ALLOW_CONNECTIONS false")
+	administer(t, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '"+name+"'")
+	for _, r := range calls {
+		unavailable(t, s.send(t, r))
+	}
+	require.Equal(t, 200, s.send(t, request{method: "GET", path: "/health"}).StatusCode)
+	administer(t, "ALTER DATABASE "+name+" ALLOW_CONNECTIONS true")
+	require.Equal(t, 200, s.send(t, request{method: "GET", path: "/ready"}).StatusCode)
+	require.Equal(t, 201, s.send(t, calls[1]).StatusCode)
+}
+
+func TestLimitsOfBodyAndHeaderHoldOnEveryRoute(t *testing.T) {
+	eachEngine(t, func(t *testing.T, s *server) {
+		calls := taskCalls(t, s)
+		for _, r := range calls {
+			r.body = strings.Repeat(" ", 64<<10+1)
+			got := s.send(t, r)
+			require.Equal(t, 413, got.StatusCode)
+			require.Equal(t, `{"detail":"Request Entity Too Large"}`, string(got.body))
+		}
+		whole := `{"title":"x","rest":"` + strings.Repeat("x", 64<<10-len(`{"title":"x","rest":""}`)) + `"}`
+		require.Len(t, whole, 64<<10)
+		s.as("ann").call(t, 201, "POST", "/api/tasks", whole)
+
+		s.listen(t) // app.Test has no answer for what ends a connection
+		for _, r := range calls {
+			r.body, r.header = nil, map[string]string{"X-Large": strings.Repeat("x", 20<<10)}
+			got := s.send(t, r)
+			require.Equal(t, 431, got.StatusCode)
+			require.Equal(t, `{"detail":"Request Header Fields Too Large"}`, string(got.body))
+		}
+		got := s.sendRaw(t, "POST /api/tasks HTTP/1.1\r\nHost: x\r\nContent-Length: 100000000\r\n\r\n")
+		require.Contains(t, got, "413")
+		require.Contains(t, got, `{"detail":"Request Entity Too Large"}`)
+	})
+}
+
+func TestTheDatabaseItselfHoldsTheRules(t *testing.T) {
+	eachEngine(t, func(t *testing.T, s *server) {
+		s.as("ann").create(t, "x")
+		db := models.AcrossOwners(s.db)
+		insert := "INSERT INTO tasks (user_id, title, description, created_at, updated_at) VALUES (?, ?, ?, '2026-01-01', '2026-01-01')"
+		for name, row := range map[string][]any{
+			"no title":                         {"ann", nil, nil},
+			"an empty title":                   {"ann", "", nil},
+			"a title of 201 characters":        {"ann", strings.Repeat("é", 201), nil},
+			"a description of 1001 characters": {"ann", "x", strings.Repeat("é", 1001)},
+			"an unknown user":                  {"nobody", "x", nil},
+			"no user":                          {nil, "x", nil},
+		} {
+			require.Error(t, db.Exec(insert, row...).Error, name)
+		}
+		require.Error(t, db.Exec("INSERT INTO users (id, created_at) VALUES ('', '2026-01-01')").Error)
+		require.NoError(t, db.Exec(insert, "ann", strings.Repeat("é", 200), strings.Repeat("é", 1000)).Error)
+		require.Len(t, s.as("ann").list(t), 2)
+		require.False(t, s.as("ann").list(t)[0].Completed)
+
+		s.as("bob").create(t, "bob's")
+		require.NoError(t, db.Exec("DELETE FROM users WHERE id = 'ann'").Error)
+		require.Empty(t, s.as("ann").list(t), "a user's tasks stay when the user goes")
+		require.Len(t, s.as("bob").list(t), 1)
+	})
+}

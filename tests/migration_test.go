@@ -1,0 +1,164 @@
+package tests
+
+import (
+	"context"
+	"database/sql"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"taskapi/config"
+	"taskapi/models"
+)
+
+func TestSixReplicasStartAtOnceOnAnEmptyDatabase(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, databaseURL string) {
+		database, err := config.ParseDatabaseURL(databaseURL)
+		require.NoError(t, err)
+		var group sync.WaitGroup
+		for range 6 {
+			group.Go(func() {
+				db, err := models.Open(context.Background(), database)
+				if assert.NoError(t, err) {
+					assert.NoError(t, models.Close(db))
+				}
+			})
+		}
+		group.Wait()
+		newServer(t, databaseURL).as("ann").create(t, "x")
+	})
+}
+
+func TestASecondStartChangesNothing(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, databaseURL string) {
+		first := newServer(t, databaseURL)
+		first.as("ann").create(t, "x")
+		gone := first.as("ann").create(t, "gone")
+		first.as("ann").call(t, 204, "DELETE", path(gone.ID))
+		db := models.AcrossOwners(first.db)
+		if db.Name() == "postgres" { // any change of the schema fails from here on
+			require.NoError(t, db.Exec(`CREATE FUNCTION refuse() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'DDL: %', tg_tag; END $$`).Error)
+			require.NoError(t, db.Exec(`CREATE EVENT TRIGGER refuse ON ddl_command_start EXECUTE FUNCTION refuse()`).Error)
+			require.Error(t, db.Exec("CREATE TABLE x ()").Error)
+		}
+		version := func() (v int) {
+			if db.Name() == "sqlite" {
+				require.NoError(t, db.Raw("PRAGMA schema_version").Scan(&v).Error)
+			}
+			return v
+		}
+		before := version()
+		second := newServer(t, databaseURL)
+		require.Equal(t, before, version())
+		require.Len(t, second.as("ann").list(t), 1)
+		require.Greater(t, second.as("ann").create(t, "y").ID, gone.ID, "an id is given out again after a restart")
+		if db.Name() == "postgres" {
+			require.NoError(t, db.Exec("DROP EVENT TRIGGER refuse").Error)
+		}
+	})
+}
+
+func TestTheTableIsTheContractsOnPostgreSQL(t *testing.T) {
+	t.Parallel()
+	databaseURL := newPostgres(t)
+	newServer(t, databaseURL)
+	conn, err := pgx.Connect(context.Background(), databaseURL)
+	require.NoError(t, err)
+	defer conn.Close(context.Background())
+	rows := func(query string) []string {
+		found, err := conn.Query(context.Background(), query)
+		require.NoError(t, err)
+		list, err := pgx.CollectRows(found, pgx.RowTo[string])
+		require.NoError(t, err)
+		return list
+	}
+	require.Equal(t, []string{
+		"id bigint not null", "user_id character varying(255) not null", "title character varying(200) not null",
+		"description character varying(1000)", "completed boolean not null default false",
+		"created_at timestamp with time zone not null", "updated_at timestamp with time zone not null",
+	}, rows(`SELECT attname || ' ' || format_type(atttypid, atttypmod) || CASE WHEN attnotnull THEN ' not null' ELSE '' END
+		|| CASE WHEN attname = 'completed' THEN ' default ' || pg_get_expr(adbin, adrelid) ELSE '' END
+		FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
+		WHERE attrelid = 'tasks'::regclass AND attnum > 0 ORDER BY attnum`))
+	constraints := rows(`SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'tasks'::regclass`)
+	for _, want := range []string{"PRIMARY KEY (id)", "FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE", "length((title)::text) >= 1"} {
+		require.True(t, slices.ContainsFunc(constraints, func(c string) bool { return strings.Contains(c, want) }), "%s in %s", want, constraints)
+	}
+	indexes := strings.Join(rows(`SELECT indexdef FROM pg_indexes WHERE tablename = 'tasks'`), "\n")
+	require.Contains(t, indexes, "(user_id, created_at, id)")
+	require.Contains(t, indexes, "(user_id, completed, created_at, id)")
+}
+
+func TestEveryListIsReadFromAnIndexInItsOrder(t *testing.T) {
+	eachEngine(t, func(t *testing.T, s *server) {
+		s.as("ann").create(t, "x")
+		conn := models.AcrossOwners(s.db)
+		explain := "EXPLAIN QUERY PLAN "
+		if s.db.Name() == "postgres" {
+			explain = "EXPLAIN "
+			pool, err := s.db.DB()
+			require.NoError(t, err)
+			pool.SetMaxOpenConns(1) // so that the setting, which a small table needs, holds
+			require.NoError(t, conn.Exec("SET enable_seqscan = off; SET enable_bitmapscan = off").Error)
+		}
+		for _, filter := range []string{"", "AND completed = false"} {
+			rows, err := conn.Raw(explain + "SELECT * FROM tasks WHERE user_id = 'ann' " + filter + " ORDER BY created_at DESC, id DESC").Rows()
+			require.NoError(t, err)
+			columns, err := rows.Columns()
+			require.NoError(t, err)
+			var plan strings.Builder
+			for rows.Next() {
+				line := make([]any, len(columns))
+				for i := range line {
+					line[i] = new(string)
+				}
+				require.NoError(t, rows.Scan(line...))
+				plan.WriteString(*line[len(line)-1].(*string) + "\n")
+			}
+			require.NoError(t, rows.Err())
+			require.Contains(t, plan.String(), "idx_tasks_user_")
+			require.NotContains(t, plan.String(), "Sort")
+			require.NotContains(t, plan.String(), "TEMP B-TREE")
+		}
+	})
+}
+
+func TestATableOfTasksThatWasMadeElsewhereIsTakenOver(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, databaseURL string) {
+		database, err := config.ParseDatabaseURL(databaseURL)
+		require.NoError(t, err)
+		// As SQLModel makes it, with times that have no zone and mean UTC.
+		create := "CREATE TABLE tasks (id INTEGER NOT NULL PRIMARY KEY, user_id VARCHAR NOT NULL, title VARCHAR(200) NOT NULL, description VARCHAR, completed BOOLEAN NOT NULL, created_at DATETIME NOT NULL, updated_at DATETIME NOT NULL)"
+		driver, source := "sqlite", database.Source
+		if database.Engine == config.PostgreSQL {
+			driver = "pgx"
+			create = strings.ReplaceAll(strings.Replace(create, "INTEGER NOT NULL", "SERIAL", 1), "DATETIME", "TIMESTAMP")
+		}
+		elsewhere, err := sql.Open(driver, source)
+		require.NoError(t, err)
+		defer elsewhere.Close()
+		for _, statement := range []string{create, "CREATE INDEX ix_tasks_user_id ON tasks (user_id)",
+			"INSERT INTO tasks (user_id, title, description, completed, created_at, updated_at) VALUES ('ann', 'old', NULL, true, '2026-01-08 10:30:00.123456', '2026-01-09 10:30:00.000000')"} {
+			_, err = elsewhere.Exec(statement)
+			require.NoError(t, err)
+		}
+		for range 2 { // starts
+			s := newServer(t, databaseURL)
+			ann := s.as("ann")
+			list := ann.list(t)
+			old := list[len(list)-1]
+			require.Equal(t, "2026-01-08T10:30:00.123456Z", old.CreatedAt)
+			require.Equal(t, "old", old.Title)
+			created := ann.call(t, 201, "POST", "/api/tasks", `{"title":"new"}`)
+			require.Equal(t, string(created.body), string(ann.call(t, 200, "GET", path(decode[task](t, created).ID)).body))
+			require.Equal(t, "new", ann.list(t)[0].Title)
+			require.Equal(t, old.CreatedAt, decode[task](t, ann.call(t, 200, "PATCH", path(old.ID)+"/complete")).CreatedAt)
+			s.as("bob").create(t, "bob's")
+		}
+	})
+}

@@ -1,0 +1,206 @@
+package tests
+
+import (
+	"bufio"
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"taskapi/models"
+)
+
+func TestHealthNeverAsksTheDatabaseAndReadyDoes(t *testing.T) {
+	eachEngine(t, func(t *testing.T, s *server) {
+		health, ready := request{method: "GET", path: "/health"}, request{method: "GET", path: "/ready"}
+		require.Equal(t, `{"status":"ok"}`, string(s.send(t, health).body))
+		got := s.send(t, ready)
+		require.Equal(t, 200, got.StatusCode)
+		require.Equal(t, `{"status":"ready"}`, string(got.body))
+
+		require.NoError(t, models.Close(s.db))
+		require.Equal(t, 200, s.send(t, health).StatusCode)
+		unavailable(t, s.send(t, ready))
+	})
+}
+
+func TestADrainingServerRefusesNewRequestsAndAnswersThoseUnderWay(t *testing.T) {
+	eachEngine(t, func(t *testing.T, s *server) {
+		calls := taskCalls(t, s)
+		unlock := lockTasks(t, s)
+		underWay := make(chan answer)
+		go func() { underWay <- s.send(t, calls[3]) }()
+		drained := make(chan error)
+		pool, err := s.db.DB()
+		require.NoError(t, err)
+		require.Eventually(t, func() bool { return pool.Stats().InUse == 2 }, 5*time.Second, time.Millisecond, "the lock's connection and the request's")
+		go func() { drained <- s.drain.Wait(context.Background()) }()
+		require.Eventually(t, s.drain.Started, 5*time.Second, time.Millisecond)
+
+		for _, r := range append(calls, request{method: "GET", path: "/ready"}) {
+			unavailable(t, s.send(t, r))
+		}
+		require.Equal(t, 200, s.send(t, request{method: "GET", path: "/health"}).StatusCode)
+		select {
+		case <-drained:
+			t.Fatal("the drain ended before the request under way")
+		default:
+		}
+		unlock()
+		require.Equal(t, 200, (<-underWay).StatusCode)
+		require.NoError(t, <-drained)
+	})
+}
+
+func TestARequestIDIsTheClientsIfItIsSafeAndNewIfNot(t *testing.T) {
+	eachEngine(t, func(t *testing.T, s *server) {
+		given := map[string]bool{"abc-DEF_123": true, strings.Repeat("x", 64): true, strings.Repeat("x", 65): false, "": false, "a b": false, "a.b": false, "é": false, "a\tb": false, "<x>": false}
+		for id, kept := range given {
+			for _, r := range []request{{method: "GET", path: "/health"}, {method: "GET", path: "/nowhere"}, {method: "GET", path: "/api/tasks"}} {
+				r.header = map[string]string{"X-Request-ID": id}
+				got := s.send(t, r).Header.Get("X-Request-ID")
+				if kept {
+					require.Equal(t, id, got)
+				} else {
+					require.Regexp(t, `^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`, got)
+				}
+			}
+		}
+		ids := map[string]bool{}
+		for range 100 {
+			ids[s.send(t, request{method: "GET", path: "/health"}).Header.Get("X-Request-ID")] = true
+		}
+		require.Len(t, ids, 100)
+	})
+}
+
+func TestTheAccessLogTellsOfEachRequestWithoutTokenPathOrBody(t *testing.T) {
+	eachEngine(t, func(t *testing.T, s *server) {
+		r := request{method: "PUT", path: "/api/tasks/987654?secret=query", user: "ann", body: `{"title":"private"}`, header: map[string]string{"X-Request-ID": "id-1"}}
+		got := s.send(t, r)
+		require.Equal(t, 404, got.StatusCode)
+		line := s.logs.lines(t, "request")[0]
+		for name, want := range map[string]any{
+			"level": "INFO", "method": "PUT", "route": "/api/tasks/:id", "status": 404.0, "bytes": float64(len(got.body)), "request_id": "id-1", "user_id": "ann",
+		} {
+			require.Equal(t, want, line[name], name)
+		}
+		require.Greater(t, line["duration"], 0.0)
+		for _, private := range []string{token(t, "ann")[:30], "private", "987654", "query"} {
+			require.NotContains(t, s.logs.String(), private)
+		}
+	})
+}
+
+func TestUnknownPathsAre404AndOtherMethods405WithAllow(t *testing.T) {
+	eachEngine(t, func(t *testing.T, s *server) {
+		for _, user := range []string{"", "ann"} {
+			for _, path := range []string{"/nowhere", "/api", "/api/task", "/api/tasks/1/complete/x", "/api/tasks/1/done", "/API/tasks", "/api/Tasks", "/docs/nothing.js", "/healthz"} {
+				for _, method := range []string{"GET", "POST", "PROPFIND"} {
+					if strings.HasPrefix(path, "/docs") && method != "GET" {
+						continue
+					}
+					got := s.send(t, request{method: method, path: path, user: user})
+					require.Equal(t, 404, got.StatusCode, "%s %s", method, path)
+					require.Equal(t, `{"detail":"Not Found"}`, string(got.body))
+				}
+			}
+			for path, allow := range map[string]string{
+				"/api/tasks": "GET, HEAD, POST", "/api/tasks/1": "GET, HEAD, PUT, DELETE", "/api/tasks/1/complete": "PATCH", "/health": "GET, HEAD", "/openapi.json": "GET, HEAD",
+			} {
+				for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "get"} {
+					if strings.Contains(allow, method) {
+						continue
+					}
+					got := s.send(t, request{method: method, path: path, user: user})
+					require.Equal(t, 405, got.StatusCode, "%s %s", method, path)
+					require.Equal(t, `{"detail":"Method Not Allowed"}`, string(got.body))
+					require.Equal(t, allow, got.Header.Get("Allow"), "%s %s", method, path)
+					require.Equal(t, "application/json", got.Header.Get("Content-Type"))
+				}
+			}
+		}
+		got := s.send(t, request{method: "HEAD", path: "/api/tasks", user: "ann"})
+		require.Equal(t, 200, got.StatusCode)
+		require.Empty(t, got.body)
+		require.Equal(t, 401, s.send(t, request{method: "HEAD", path: "/api/tasks"}).StatusCode)
+	})
+}
+
+func TestBrowsersOfListedOriginsMayCallAndReadEveryAnswer(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, databaseURL string) {
+		s := newServer(t, databaseURL, "CORS_ORIGINS", "https://app.example.com, https://*.preview.example.com/")
+		preflight := func(origin, method string) answer {
+			return s.send(t, request{method: "OPTIONS", path: "/api/tasks/1", header: map[string]string{
+				"Origin": origin, "Access-Control-Request-Method": method, "Access-Control-Request-Headers": "authorization,content-type,idempotency-key",
+			}})
+		}
+		for _, origin := range []string{"https://app.example.com", "https://one.preview.example.com"} {
+			for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE"} {
+				got := preflight(origin, method)
+				require.Equal(t, 204, got.StatusCode)
+				require.Equal(t, origin, got.Header.Get("Access-Control-Allow-Origin"))
+				require.Contains(t, got.Header.Get("Access-Control-Allow-Methods"), method)
+				require.Equal(t, "authorization,content-type,idempotency-key", got.Header.Get("Access-Control-Allow-Headers"))
+				require.Equal(t, "true", got.Header.Get("Access-Control-Allow-Credentials"))
+				require.Equal(t, "7200", got.Header.Get("Access-Control-Max-Age"))
+			}
+			for path, status := range map[string]int{"/api/tasks": 401, "/nowhere": 404, "/health": 200} {
+				got := s.send(t, request{method: "GET", path: path, header: map[string]string{"Origin": origin}})
+				require.Equal(t, status, got.StatusCode)
+				require.Equal(t, origin, got.Header.Get("Access-Control-Allow-Origin"))
+				require.Contains(t, got.Header.Values("Vary"), "Origin")
+				require.Contains(t, got.Header.Get("Access-Control-Expose-Headers"), "X-Request-ID")
+				require.Contains(t, got.Header.Get("Access-Control-Expose-Headers"), "Retry-After")
+			}
+			large := s.send(t, request{"POST", "/api/tasks", "ann", strings.Repeat(" ", 70<<10), map[string]string{"Origin": origin}})
+			require.Equal(t, 413, large.StatusCode)
+			require.Equal(t, origin, large.Header.Get("Access-Control-Allow-Origin"))
+		}
+		for _, origin := range []string{"https://evil.example", "http://app.example.com", "https://app.example.com.evil.example", "https://app.example.com:8443", "null"} {
+			require.Empty(t, preflight(origin, "PUT").Header.Get("Access-Control-Allow-Origin"), origin)
+		}
+	})
+}
+
+func TestEveryOriginOrNoneMayBeAllowed(t *testing.T) {
+	t.Parallel()
+	header := map[string]string{"Origin": "https://anywhere.example"}
+	every := newServer(t, newSQLite(t), "CORS_ORIGINS", "*").send(t, request{method: "GET", path: "/health", header: header})
+	require.Equal(t, "*", every.Header.Get("Access-Control-Allow-Origin"))
+	require.Empty(t, every.Header.Get("Access-Control-Allow-Credentials"))
+	none := newServer(t, newSQLite(t), "CORS_ORIGINS", "").send(t, request{method: "GET", path: "/health", header: header})
+	require.Empty(t, none.Header.Get("Access-Control-Allow-Origin"))
+}
+
+func TestEveryAnswerHasTheHeadersThatKeepBrowsersInBounds(t *testing.T) {
+	eachEngine(t, func(t *testing.T, s *server) {
+		for _, r := range append(taskCalls(t, s), request{method: "GET", path: "/nowhere"}, request{method: "GET", path: "/api/tasks"}, request{method: "GET", path: "/openapi.json"}) {
+			got := s.send(t, r)
+			for name, value := range map[string]string{
+				"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cache-Control": "no-store",
+				"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+			} {
+				require.Equal(t, value, got.Header.Get(name), "%s %s", r.method, r.path)
+			}
+			require.Empty(t, got.Header.Get("Server"))
+		}
+	})
+}
+
+func TestWhatIsNotHTTPIsRefusedInTheSameShape(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, newSQLite(t))
+	s.listen(t)
+	for _, raw := range []string{"nonsense\r\n\r\n", "GET /api/tasks HTTP/1.1\r\nbroken header\r\nHost: x\r\n\r\n", "POST /api/tasks HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n"} {
+		got := s.sendRaw(t, raw)
+		response, err := http.ReadResponse(bufio.NewReader(strings.NewReader(got)), nil)
+		require.NoError(t, err, got)
+		require.Equal(t, 400, response.StatusCode)
+		require.Contains(t, got, `{"detail":"Bad Request"}`)
+		require.Equal(t, "application/json", response.Header.Get("Content-Type"))
+	}
+}

@@ -1,0 +1,215 @@
+package tests
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// patience bounds every wait for the program: far more than a busy machine needs, so that only a fault runs into it.
+const patience = 30 * time.Second
+
+// built is the program's binary and how many tests hold on to it.
+var built struct {
+	sync.Mutex
+	dir   string
+	tests int
+}
+
+// buildProgram builds the program if no other test has done so. Called before t.Parallel, it keeps the binary until the
+// last of the parallel tests ends: each of them has called it before any of them goes on.
+func buildProgram(t *testing.T) {
+	t.Helper()
+	built.Lock()
+	defer built.Unlock()
+	if built.tests == 0 {
+		dir, err := os.MkdirTemp("", "taskapi-program-")
+		require.NoError(t, err)
+		build := exec.Command("go", "build", "-o", filepath.Join(dir, "taskapi"), ".")
+		build.Dir = ".."
+		out, err := build.CombinedOutput()
+		require.NoError(t, err, "%s", out)
+		built.dir = dir
+	}
+	built.tests++
+	t.Cleanup(func() {
+		built.Lock()
+		defer built.Unlock()
+		if built.tests--; built.tests == 0 {
+			_ = os.RemoveAll(built.dir)
+		}
+	})
+}
+
+// home is a directory for the program to run in.
+type home string
+
+func newHome(t testing.TB) home {
+	t.Helper()
+	return home(t.TempDir())
+}
+
+func (h home) path(name string) string { return filepath.Join(string(h), name) }
+
+// write makes a file whose mode is exactly that, whatever the umask.
+func (h home) write(t testing.TB, name, text string, mode os.FileMode) {
+	t.Helper()
+	require.NoError(t, os.WriteFile(h.path(name), []byte(text), mode))
+	require.NoError(t, os.Chmod(h.path(name), mode))
+}
+
+func (h home) read(t testing.TB, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(h.path(name))
+	require.NoError(t, err)
+	return string(text)
+}
+
+// command prepares the program with settings, NAME=value, and nothing else in its environment.
+func (h home) command(ctx context.Context, settings, args []string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, filepath.Join(built.dir, "taskapi"), args...)
+	cmd.Dir = string(h)
+	cmd.Env = append([]string{"HOME=" + string(h)}, settings...)
+	return cmd
+}
+
+// outcome is what a program that has ended leaves behind.
+type outcome struct {
+	stdout, stderr string
+	code           int
+}
+
+// run waits for the end of the program.
+func (h home) run(t testing.TB, settings []string, args ...string) outcome {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	var stdout, stderr bytes.Buffer
+	cmd := h.command(ctx, settings, args)
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	require.NoError(t, ctx.Err(), "the program did not end: %s", &stderr)
+	if _, exited := err.(*exec.ExitError); !exited {
+		require.NoError(t, err)
+	}
+	return outcome{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
+}
+
+// token runs the token command and returns the one line that it prints.
+func (h home) token(t testing.TB, settings []string, args ...string) string {
+	t.Helper()
+	got := h.run(t, settings, append([]string{"token"}, args...)...)
+	require.Zero(t, got.code, got.stderr)
+	require.Regexp(t, `\A[\w-]+\.[\w-]+\.[\w-]+\n\z`, got.stdout)
+	return strings.TrimSpace(got.stdout)
+}
+
+// process is the program, serving.
+type process struct {
+	*exec.Cmd
+	stdout, stderr logBuffer
+	address        string // as the program says it
+	url            string
+	ended          chan struct{}
+}
+
+var announced = regexp.MustCompile(`(?:http://|"address":")([^", ]+)`)
+
+// start serves on a free port until the test ends.
+func (h home) start(t testing.TB, settings ...string) *process {
+	t.Helper()
+	p := &process{Cmd: h.command(context.Background(), append([]string{"PORT=0"}, settings...), nil), ended: make(chan struct{})}
+	p.Stdout, p.Stderr = &p.stdout, &p.stderr
+	require.NoError(t, p.Start())
+	go func() {
+		_ = p.Wait()
+		close(p.ended)
+	}()
+	t.Cleanup(func() {
+		_ = p.Process.Kill()
+		<-p.ended
+	})
+	require.Eventually(t, func() bool {
+		found := announced.FindStringSubmatch(p.stderr.String())
+		if found != nil {
+			p.address = found[1]
+		}
+		return found != nil || p.hasEnded()
+	}, patience, 5*time.Millisecond, "the program neither started nor ended: %s", &p.stderr)
+	require.NotEmpty(t, p.address, "the program did not start: %s", &p.stderr)
+	_, port, err := net.SplitHostPort(p.address)
+	require.NoError(t, err)
+	p.url = "http://127.0.0.1:" + port
+	p.call(t, 200, "GET", "/health", "", "") // by then it has said all that it says at its start
+	return p
+}
+
+func (p *process) hasEnded() bool {
+	select {
+	case <-p.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// stop sends a signal and returns the exit code, and how long the end took.
+func (p *process) stop(t testing.TB, signal os.Signal) (code int, took time.Duration) {
+	t.Helper()
+	sent := time.Now()
+	require.NoError(t, p.Process.Signal(signal))
+	return p.awaitEnd(t), time.Since(sent)
+}
+
+func (p *process) awaitEnd(t testing.TB) (code int) {
+	t.Helper()
+	select {
+	case <-p.ended:
+	case <-time.After(patience):
+		require.Fail(t, "the program did not end", "%s", &p.stderr)
+	}
+	return p.ProcessState.ExitCode()
+}
+
+// newConnections sends each request on a connection of its own.
+var newConnections = &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
+
+// try sends a request with an optional token and JSON body.
+func (p *process) try(method, path, token, body string) (answer, error) {
+	req, err := http.NewRequest(method, p.url+path, strings.NewReader(body))
+	if err != nil {
+		return answer{}, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	response, err := newConnections.Do(req)
+	if err != nil {
+		return answer{}, err
+	}
+	defer response.Body.Close()
+	read, err := io.ReadAll(response.Body)
+	return answer{response, read}, err
+}
+
+// call sends a request and demands a status.
+func (p *process) call(t testing.TB, status int, method, path, token, body string) answer {
+	t.Helper()
+	got, err := p.try(method, path, token, body)
+	require.NoError(t, err)
+	require.Equal(t, status, got.StatusCode, "%s %s: %s", method, path, got.body)
+	return got
+}

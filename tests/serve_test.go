@@ -1,0 +1,100 @@
+package tests
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"taskapi/config"
+	"taskapi/routes"
+)
+
+func TestServeAnswersWhatIsUnderWayAndReturnsWhenItsContextEnds(t *testing.T) {
+	eachEngine(t, func(t *testing.T, s *server) {
+		calls := taskCalls(t, s)
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		s.address = listener.Addr().String()
+		ctx, stop := context.WithCancel(context.Background())
+		ended := make(chan error)
+		go func() { ended <- routes.Serve(ctx, s.app, listener, s.drain) }()
+		unlock := lockTasks(t, s)
+		underWay := make(chan answer)
+		go func() { underWay <- s.send(t, calls[3]) }()
+		pool, err := s.db.DB()
+		require.NoError(t, err)
+		require.Eventually(t, func() bool { return pool.Stats().InUse == 2 }, 5*time.Second, time.Millisecond, "the lock's connection and the request's")
+
+		stop()
+		require.Eventually(t, func() bool { return s.send(t, request{method: "GET", path: "/ready"}).StatusCode == 503 }, 5*time.Second, time.Millisecond)
+		unavailable(t, s.send(t, calls[0]))
+		unlock()
+		require.Equal(t, 200, (<-underWay).StatusCode)
+		require.NoError(t, <-ended)
+		_, err = http.Get("http://" + s.address + "/health")
+		require.Error(t, err, "the server still listens")
+	})
+}
+
+// brokenListener accepts nothing.
+type brokenListener struct{ net.Listener }
+
+func (brokenListener) Accept() (net.Conn, error) { return nil, errBroken }
+
+var errBroken = errors.New("out of order")
+
+func TestServeReturnsTheFaultOfItsListener(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, newSQLite(t))
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer listener.Close()
+	require.ErrorIs(t, routes.Serve(context.Background(), s.app, brokenListener{listener}, s.drain), errBroken)
+}
+
+// It changes the directory, so that it cannot run beside other tests.
+func TestLoadMakesASecretOnceAndReadsItsThreeSourcesInOrder(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, name := range []string{"BETTER_AUTH_SECRET", "DATABASE_URL", "ENVIRONMENT", "HOST", "PORT", "LOG_LEVEL", "CORS_ORIGINS", "REQUEST_TIMEOUT"} {
+		t.Setenv(name, "")
+	}
+	load := func() (*config.Config, string) {
+		var notices strings.Builder
+		cfg, err := config.Load(&notices)
+		require.NoError(t, err)
+		return cfg, notices.String()
+	}
+	require.NoError(t, os.WriteFile(".env", []byte("PORT=1\nHOST=10.0.0.1\nLOG_LEVEL=warn\n"), 0o600))
+	require.NoError(t, os.WriteFile(".env.local", []byte("HOST=10.0.0.2\nLOG_LEVEL=error"), 0o644))
+	t.Setenv("LOG_LEVEL", "debug")
+
+	first, notices := load()
+	require.Contains(t, notices, ".env.local")
+	require.NotContains(t, notices, first.Secret)
+	require.Len(t, first.Secret, 43)
+	require.Equal(t, "10.0.0.2:1", first.Address())
+	require.Equal(t, "DEBUG", first.LogLevel.String())
+	info, err := os.Stat(".env.local")
+	require.NoError(t, err)
+	require.EqualValues(t, 0o600, info.Mode().Perm())
+
+	second, notices := load()
+	require.Empty(t, notices)
+	require.Equal(t, first, second)
+
+	require.NoError(t, os.WriteFile(".env.local", []byte("BETTER_AUTH_SECRET='s3cret\nbroken"), 0o600))
+	_, err = config.Load(os.Stderr)
+	require.ErrorContains(t, err, ".env.local")
+	require.NotContains(t, err.Error(), "s3cret")
+	require.NoError(t, os.Remove(".env.local"))
+	require.NoError(t, os.Mkdir(".env.local", 0o700))
+	_, err = config.Load(os.Stderr)
+	require.ErrorContains(t, err, ".env.local")
+}
