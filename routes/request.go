@@ -92,22 +92,27 @@ func body[T any](c *fiber.Ctx) (in T, err error) {
 	if kind, _, _ := mime.ParseMediaType(c.Get(fiber.HeaderContentType)); kind != "" && kind != fiber.MIMEApplicationJSON {
 		return in, fiber.ErrUnsupportedMediaType
 	}
-	text := c.Request().Body()
-	if len(bytes.TrimSpace(text)) == 0 {
+	var (
+		text   = c.Request().Body()
+		whole  jsontext.Value
+		syntax *jsontext.SyntacticError
+		object map[string]jsontext.Value
+	)
+	err = json.Unmarshal(text, &whole, jsontext.AllowDuplicateNames(true)) // judges all of it, deep down, before any is used
+	switch {
+	case len(bytes.TrimSpace(text)) == 0, err == nil && whole.Kind() == 'n':
 		return in, faults{newFault("missing", "Field required", jsontext.Value("null"), "body")}
+	case errors.As(err, &syntax):
+		return in, faults{newFault("json_invalid", "JSON decode error", quote(string(text)), "body", syntax.ByteOffset)}
+	case err == nil && whole.Kind() != '{':
+		return in, faults{newFault("value_error", "Value error, must be a JSON object", whole, "body")}
+	case err == nil:
+		err = json.Unmarshal(whole, &object, jsontext.AllowDuplicateNames(true))
 	}
-	var object map[string]jsontext.Value
-	if err := json.Unmarshal(text, &object, jsontext.AllowDuplicateNames(true)); err != nil {
-		var syntax *jsontext.SyntacticError
-		if errors.As(err, &syntax) {
-			return in, faults{newFault("json_invalid", "JSON decode error", quote(string(text)), "body", syntax.ByteOffset)}
-		}
-		return in, faults{newFault("value_error", "Value error, must be a JSON object", text, "body")}
+	if err != nil {
+		return in, err
 	}
-	if object == nil {
-		return in, faults{newFault("missing", "Field required", jsontext.Value("null"), "body")}
-	}
-	if found := fill(&in, object, text); found != nil {
+	if found := fill(&in, object, whole); found != nil {
 		return in, found
 	}
 	return in, nil

@@ -70,6 +70,8 @@ func checkAgainstDocument(t testing.TB, req *http.Request, body []byte, got answ
 	}
 	invalid := openapi3filter.ValidateRequest(context.Background(), in)
 	switch {
+	case len(req.URL.Query()["status"]) > 1 || strings.Contains(req.URL.EscapedPath(), "%"):
+		// A repeated parameter and an escaped slash are beyond the document.
 	case got.StatusCode < 300:
 		require.NoError(t, invalid, "the server accepts what the document does not")
 	case got.StatusCode == 422:

@@ -70,7 +70,7 @@ func TestABodyThatIsNotJSONIsExplainedAndChangesNothing(t *testing.T) {
 			`{`, `{"title":"x"`, `{"title":"x"} {}`, `{"title":"x"}]`, `{title:"x"}`, `{'title':'x'}`, `{"title":"x",}`, `{"title":"x" /* c */}`,
 			`{"title":NaN}`, "{\"title\":\"\xff\"}", "{\"title\":\"\xed\xa0\x80\"}", `{"title":"\ud800"}`, `{"title":"\ud800\u0041"}`, "{\"title\":\"a\nb\"}",
 			"\ufeff{\"title\":\"x\"}", "{\x00\"title\":\"x\"}", `{"title":"x","deep":` + strings.Repeat("[", 30000) + strings.Repeat("]", 30000) + `}`,
-			strings.Repeat(`{"title":`, 6000), "title=x", "<title>x</title>", "\x1f\x8b\x08",
+			strings.Repeat(`{"title":`, 6000), "000", "0 0", "[] []", "null null", "nullx", `"x" y`, "title=x", "<title>x</title>", "\x1f\x8b\x08",
 		} {
 			got := decode[struct {
 				Detail []struct {
