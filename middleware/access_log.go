@@ -19,7 +19,7 @@ func LogAccess(log *slog.Logger) fiber.Handler {
 				slog.String("route", c.Route().Path),
 				slog.Int("status", status),
 				slog.Duration("duration", time.Since(start)),
-				slog.Int("bytes", len(c.Response().Body())),
+				slog.Int("bytes", size(c)),
 				slog.String("request_id", RequestID(c)),
 				slog.String("user_id", UserID(c)))
 		}()
@@ -31,4 +31,12 @@ func LogAccess(log *slog.Logger) fiber.Handler {
 		status = c.Response().StatusCode()
 		return err
 	}
+}
+
+// size is the length of an answer's body. A stream is not read for it: Body would hold all of it in memory.
+func size(c *fiber.Ctx) int {
+	if c.Response().IsBodyStream() {
+		return c.Response().Header.ContentLength()
+	}
+	return len(c.Response().Body())
 }

@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"errors"
 	"net/url"
+	"os"
 
 	"gorm.io/driver/sqlite"
 	"gorm.io/gorm"
@@ -25,6 +26,10 @@ var sqliteOptions = url.Values{
 const sqliteConns = 4
 
 func openSQLite(path string) (*sql.DB, gorm.Dialector, error) {
+	// Made here, a new file is its owner's alone; SQLite gives -wal and -shm the same mode.
+	if file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600); err == nil {
+		_ = file.Close()
+	}
 	pool, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+sqliteOptions.Encode())
 	if err != nil {
 		return nil, nil, err

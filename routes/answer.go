@@ -27,6 +27,7 @@ const retryAfter = "1"
 func answerError(log *slog.Logger) fiber.ErrorHandler {
 	return func(c *fiber.Ctx, err error) error {
 		status, detail := judge(err)
+		middleware.PrepareRefusal(c, log, status)
 		switch status {
 		case fiber.StatusUnauthorized:
 			c.Set(fiber.HeaderWWWAuthenticate, "Bearer")
@@ -86,6 +87,6 @@ func allFaults(err error) (all faults) {
 // encodeJSON writes times as RFC 3339 in UTC with all six digits of a microsecond, so that they also sort as text.
 func encodeJSON(value any) ([]byte, error) { return json.Marshal(value, jsonOptions) }
 
-var jsonOptions = json.WithMarshalers(json.MarshalToFunc(func(enc *jsontext.Encoder, t time.Time) error {
+var jsonOptions = json.JoinOptions(jsontext.AllowDuplicateNames(true), json.WithMarshalers(json.MarshalToFunc(func(enc *jsontext.Encoder, t time.Time) error {
 	return enc.WriteValue(t.UTC().AppendFormat(enc.AvailableBuffer(), `"2006-01-02T15:04:05.000000Z"`))
-}))
+})))

@@ -63,8 +63,15 @@ func showAssets() fiber.Handler {
 	return func(c *fiber.Ctx) error {
 		// It believes the first request's prefix for good, and sends later ones there.
 		c.Request().Header.Del("X-Forwarded-Prefix")
-		c.Set(fiber.HeaderCacheControl, "public, max-age=3600")
-		return show(c)
+		// It puts what follows /docs/ in the place of the path and goes on to the next routes with it: they must not match.
+		if strings.HasPrefix(c.Params("*"), "/") {
+			return fiber.ErrNotFound
+		}
+		err := show(c)
+		if err == nil && c.Response().StatusCode() == fiber.StatusOK {
+			c.Set(fiber.HeaderCacheControl, "public, max-age=3600")
+		}
+		return err
 	}
 }
 

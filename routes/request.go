@@ -89,8 +89,10 @@ func lastQuery(c *fiber.Ctx, name, absent string) string {
 // body reads the request's JSON object into an input struct and checks it by the struct's validate tags. Names match
 // exactly, the last of a repeated name counts, and unknown ones are passed over.
 func body[T any](c *fiber.Ctx) (in T, err error) {
-	if kind, _, _ := mime.ParseMediaType(c.Get(fiber.HeaderContentType)); kind != "" && kind != fiber.MIMEApplicationJSON {
-		return in, fiber.ErrUnsupportedMediaType
+	if given := c.Get(fiber.HeaderContentType); given != "" {
+		if kind, _, _ := mime.ParseMediaType(given); kind != fiber.MIMEApplicationJSON {
+			return in, fiber.ErrUnsupportedMediaType
+		}
 	}
 	var (
 		text   = c.Request().Body()

@@ -30,7 +30,7 @@ func New(cfg *config.Config, db *gorm.DB, log *slog.Logger, drain *middleware.Dr
 		ErrorHandler:          answerError(log),
 		JSONEncoder:           encodeJSON,
 		ReadBufferSize:        16 << 10,               // room for long tokens in the header
-		BodyLimit:             4 * middleware.MaxBody, // above the limit that is answered with CORS headers
+		BodyLimit:             2 * middleware.MaxBody, // above the limit that is answered with CORS headers
 		ReadTimeout:           10 * time.Second,
 		WriteTimeout:          10 * time.Second,
 		IdleTimeout:           time.Minute,
@@ -50,7 +50,7 @@ func New(cfg *config.Config, db *gorm.DB, log *slog.Logger, drain *middleware.Dr
 	add(app, documentationRoutes())
 
 	authenticate := middleware.Authenticate(cfg.Secret)
-	add(app, taskRoutes(db), drain.Handler(), middleware.LimitBody(), middleware.LimitTime(cfg.RequestTimeout), authenticate)
+	add(app, taskRoutes(db), drain.Handler(), authenticate, middleware.LimitBody(), middleware.LimitTime(cfg.RequestTimeout))
 	return app
 }
 

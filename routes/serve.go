@@ -21,7 +21,7 @@ var errCutOff = errors.New("requests were still under way at the end")
 // returns, within ten seconds.
 func Serve(ctx context.Context, app *fiber.App, listener net.Listener, drain *middleware.Drain) error {
 	failed := make(chan error, 1)
-	go func() { failed <- app.Listener(listener) }()
+	go func() { failed <- app.Listener(patient{listener}) }()
 	select {
 	case err := <-failed:
 		return err
@@ -38,4 +38,19 @@ func Serve(ctx context.Context, app *fiber.App, listener net.Listener, drain *mi
 		return nil // what is still open are connections on which no whole request has come: their clients lose nothing
 	}
 	return err
+}
+
+// patient waits when the system is short of file descriptors. Fiber's server would take that error for the end.
+type patient struct{ net.Listener }
+
+// Accept implements [net.Listener].
+func (l patient) Accept() (net.Conn, error) {
+	for wait := 5 * time.Millisecond; ; wait = min(2*wait, time.Second) {
+		conn, err := l.Listener.Accept()
+		var shortage interface{ Temporary() bool }
+		if err == nil || !errors.As(err, &shortage) || !shortage.Temporary() {
+			return conn, err
+		}
+		time.Sleep(wait)
+	}
 }

@@ -156,6 +156,8 @@ func TestLimitsOfBodyAndHeaderHoldOnEveryRoute(t *testing.T) {
 			got := s.send(t, r)
 			require.Equal(t, 413, got.StatusCode)
 			require.Equal(t, `{"detail":"Request Entity Too Large"}`, string(got.body))
+			r.user = ""
+			require.Equal(t, 401, s.send(t, r).StatusCode, "the token comes first")
 		}
 		whole := `{"title":"x","rest":"` + strings.Repeat("x", 64<<10-len(`{"title":"x","rest":""}`)) + `"}`
 		require.Len(t, whole, 64<<10)

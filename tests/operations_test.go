@@ -201,6 +201,9 @@ func TestWhatIsNotHTTPIsRefusedInTheSameShape(t *testing.T) {
 		require.NoError(t, err, got)
 		require.Equal(t, 400, response.StatusCode)
 		require.Contains(t, got, `{"detail":"Bad Request"}`)
+		require.Equal(t, "nosniff", response.Header.Get("X-Content-Type-Options"))
+		require.Equal(t, "no-store", response.Header.Get("Cache-Control"))
+		require.Contains(t, s.logs.String(), response.Header.Get("X-Request-ID"))
 		require.Equal(t, "application/json", response.Header.Get("Content-Type"))
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -97,4 +99,51 @@ func TestLoadMakesASecretOnceAndReadsItsThreeSourcesInOrder(t *testing.T) {
 	require.NoError(t, os.Mkdir(".env.local", 0o700))
 	_, err = config.Load(os.Stderr)
 	require.ErrorContains(t, err, ".env.local")
+}
+
+// shortListener has no file descriptor to spare at first.
+type shortListener struct {
+	net.Listener
+	shortages atomic.Int32
+}
+
+func (l *shortListener) Accept() (net.Conn, error) {
+	if l.shortages.Add(-1) >= 0 {
+		return nil, &net.OpError{Op: "accept", Err: syscall.EMFILE}
+	}
+	return l.Listener.Accept()
+}
+
+func TestAServerThatRunsOutOfFileDescriptorsGoesOn(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, newSQLite(t))
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	short := &shortListener{Listener: listener}
+	short.shortages.Store(3)
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error)
+	go func() { ended <- routes.Serve(ctx, s.app, short, s.drain) }()
+	s.address = listener.Addr().String()
+	require.Equal(t, 200, s.send(t, request{method: "GET", path: "/health"}).StatusCode)
+	stop()
+	require.NoError(t, <-ended)
+}
+
+func TestANewDatabaseFileIsItsOwnersAlone(t *testing.T) {
+	t.Parallel()
+	databaseURL := newSQLite(t)
+	newServer(t, databaseURL).as("ann").create(t, "private")
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		info, err := os.Stat(strings.TrimPrefix(databaseURL, "sqlite://") + suffix)
+		require.NoError(t, err)
+		require.EqualValues(t, 0o600, info.Mode().Perm(), suffix)
+	}
+}
+
+func TestTheAccessLogCountsTheBytesOfAStreamedAnswer(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, newSQLite(t))
+	asset := s.send(t, request{method: "GET", path: "/docs/swagger-ui.css"})
+	require.EqualValues(t, len(asset.body), s.logs.lines(t, "request")[0]["bytes"])
 }

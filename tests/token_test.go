@@ -134,6 +134,9 @@ func TestAnyFaultInATokenIsTheSame401BeforeAnythingElseIsJudged(t *testing.T) {
 		} {
 			refuseAuthorization(t, s, name, authorization)
 		}
+		s.listen(t)
+		two := s.sendRaw(t, "GET /api/tasks HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer "+good+"\r\nAuthorization: Bearer "+good+"\r\n\r\n")
+		require.Contains(t, two, "401", "two headers")
 		require.NotContains(t, s.logs.String(), parts[1], "a token is in the log")
 	})
 }

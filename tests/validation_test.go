@@ -36,6 +36,8 @@ var bodies = map[string]string{
 		{"type":"string_type","loc":["body","description"],"msg":"Input should be a valid string","input":2}]`,
 	`{"title":" ","description":3}`: `[{"type":"string_type","loc":["body","description"],"msg":"Input should be a valid string","input":3},
 		{"type":"value_error","loc":["body","title"],"msg":"Value error, must not be blank","input":" "}]`,
+	`{"a":1,"a":2}`:           `[{"type":"missing","loc":["body","title"],"msg":"Field required","input":{"a":1,"a":2}}]`,
+	`{"title":{"a":1,"a":2}}`: `[{"type":"string_type","loc":["body","title"],"msg":"Input should be a valid string","input":{"a":1,"a":2}}]`,
 	`{"description":4}`: `[{"type":"string_type","loc":["body","description"],"msg":"Input should be a valid string","input":4},
 		{"type":"missing","loc":["body","title"],"msg":"Field required","input":{"description":4}}]`,
 	`[]`:     `[{"type":"value_error","loc":["body"],"msg":"Value error, must be a JSON object","input":[]}]`,
@@ -67,7 +69,7 @@ func TestABodyThatIsNotJSONIsExplainedAndChangesNothing(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *server) {
 		ann := s.as("ann")
 		for _, body := range []string{
-			`{`, `{"title":"x"`, `{"title":"x"} {}`, `{"title":"x"}]`, `{title:"x"}`, `{'title':'x'}`, `{"title":"x",}`, `{"title":"x" /* c */}`,
+			`{`, `[1,`, `[1,2,3`, `"x"{`, `1 2`, `{"title":"x"`, `{"title":"x"} {}`, `{"title":"x"}]`, `{title:"x"}`, `{'title':'x'}`, `{"title":"x",}`, `{"title":"x" /* c */}`,
 			`{"title":NaN}`, "{\"title\":\"\xff\"}", "{\"title\":\"\xed\xa0\x80\"}", `{"title":"\ud800"}`, `{"title":"\ud800\u0041"}`, "{\"title\":\"a\nb\"}",
 			"\ufeff{\"title\":\"x\"}", "{\x00\"title\":\"x\"}", `{"title":"x","deep":` + strings.Repeat("[", 30000) + strings.Repeat("]", 30000) + `}`,
 			strings.Repeat(`{"title":`, 6000), "000", "0 0", "[] []", "null null", "nullx", `"x" y`, "title=x", "<title>x</title>", "\x1f\x8b\x08",
@@ -114,15 +116,16 @@ func TestABodyOfAnotherMediaTypeIsRefused(t *testing.T) {
 		ann := s.as("ann")
 		kept := ann.create(t, "kept")
 		for _, call := range [][2]string{{"POST", "/api/tasks"}, {"PUT", path(kept.ID)}} {
-			for _, kind := range []string{"text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/xml", "application/jsonp", "x"} {
+			for _, kind := range []string{"text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/xml", "application/jsonp", "application/json, text/plain", "x"} {
 				got := s.send(t, request{call[0], call[1], "ann", `{"title":"x"}`, map[string]string{"Content-Type": kind}})
 				require.Equal(t, 415, got.StatusCode, kind)
 				require.JSONEq(t, `{"detail":"Unsupported Media Type"}`, string(got.body))
 			}
 			got := s.send(t, request{call[0], call[1], "ann", `{"title":"x"}`, map[string]string{"Content-Encoding": "gzip"}})
 			require.Equal(t, 415, got.StatusCode)
-			got = s.send(t, request{call[0], call[1], "", `{"title":"x"}`, map[string]string{"Content-Type": "text/plain"}})
-			require.Equal(t, 401, got.StatusCode)
+			for _, faulty := range []map[string]string{{"Content-Type": "text/plain"}, {"Content-Encoding": "gzip"}} {
+				require.Equal(t, 401, s.send(t, request{call[0], call[1], "", `{"title":"x"}`, faulty}).StatusCode, "the token comes first")
+			}
 		}
 		require.Equal(t, []task{kept}, ann.list(t))
 		for _, kind := range []string{"application/json; charset=utf-8", "APPLICATION/JSON", "application/json;", ""} {
