@@ -36,7 +36,11 @@ func run(args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	if command.Name == config.Token {
-		return middleware.PrintToken(stdout, cfg.Secret, command.User, command.TTL)
+		token, err := middleware.SignToken(cfg.Secret, command.User, command.TTL)
+		if err == nil {
+			_, err = fmt.Fprintln(stdout, token)
+		}
+		return err
 	}
 	return serve(cfg, stderr)
 }
@@ -51,7 +55,7 @@ func serve(cfg *config.Config, stderr io.Writer) error {
 	defer models.Close(db)
 	listener, err := net.Listen("tcp", cfg.Address())
 	if err != nil {
-		return err
+		return fmt.Errorf("HOST and PORT: %w", err)
 	}
 	log, drain := cfg.Logger(stderr), &middleware.Drain{}
 	cfg.Announce(stderr, log, listener.Addr())

@@ -28,7 +28,7 @@ type Command struct {
 
 const usage = `taskapi serves a multi-user tasks API.
 
-  taskapi                                serve it (with no setting: on port 8000, from the SQLite file tasks.db)
+  taskapi [serve]                        serve it (with no setting: on port 8000, from the SQLite file tasks.db)
   taskapi token --user NAME [--ttl 24h]  print a token with which NAME can use it
   taskapi --help                         print this
 
@@ -87,6 +87,5 @@ func (c *Config) Announce(w io.Writer, log *slog.Logger, address net.Addr) {
 		return
 	}
 	fmt.Fprintf(w, "Tasks API on http://%s, docs page at http://%s/docs/\n", address, address)
-	fmt.Fprintf(w, "Database: %s\n", c.Database)
-	fmt.Fprintln(w, "For a token: go run . token --user demo")
+	fmt.Fprintf(w, "Database: %s. For a token: go run . token --user demo\n", c.Database)
 }

@@ -2,8 +2,6 @@ package middleware
 
 import (
 	"errors"
-	"fmt"
-	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -92,15 +90,6 @@ func seconds(value jsontext.Value) (float64, error) {
 }
 
 func unix(t time.Time) float64 { return float64(t.UnixMicro()) / 1e6 }
-
-// PrintToken writes the token that [SignToken] makes, and a line break.
-func PrintToken(w io.Writer, secret, userID string, ttl time.Duration) error {
-	token, err := SignToken(secret, userID, ttl)
-	if err == nil {
-		_, err = fmt.Fprintln(w, token)
-	}
-	return err
-}
 
 // SignToken makes a token for a user that [Authenticate] accepts until the time to live is over.
 func SignToken(secret, userID string, ttl time.Duration) (string, error) {

@@ -7,7 +7,7 @@ import (
 	"errors"
 	"io"
 	"net"
-	"strings"
+	"slices"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"gorm.io/gorm"
@@ -70,32 +70,23 @@ func Unavailable(err error) bool {
 		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &network) || pgconn.SafeToRetry(err)
 }
 
-// unavailablePostgres judges an SQLSTATE (PostgreSQL's documentation, appendix A).
+// unavailablePostgres judges an SQLSTATE, mostly by its class (PostgreSQL's documentation, appendix A).
 func unavailablePostgres(code string) bool {
-	switch code {
-	case "57014", // query_canceled, by a statement_timeout
-		"55P03", // lock_not_available
-		"25006", // read_only_sql_transaction: a replica, or a primary being switched
-		"40001", // serialization_failure
-		"40P01": // deadlock_detected
+	switch code[:min(2, len(code))] {
+	case "08", // connection exception
+		"40", // transaction rollback: a deadlock, say
+		"53", // insufficient resources
+		"57", // operator intervention: shutting down, starting up, a statement cancelled
+		"58": // system error
 		return true
 	}
-	switch {
-	case strings.HasPrefix(code, "08"), // connection exception
-		strings.HasPrefix(code, "53"),  // insufficient resources
-		strings.HasPrefix(code, "57P"), // operator intervention: shutting down, starting up
-		strings.HasPrefix(code, "58"):  // system error
-		return true
-	}
-	return false
+	return code == "55P03" || code == "25006" // a lock not available; a replica, or a primary being switched
 }
 
 // unavailableSQLite judges a primary result code (https://www.sqlite.org/rescode.html).
 func unavailableSQLite(code int) bool {
-	switch code {
-	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_FULL,
-		sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN:
-		return true
-	}
-	return false
+	return slices.Contains([]int{
+		sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_FULL,
+		sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN,
+	}, code)
 }

@@ -3,6 +3,7 @@ package models
 import (
 	"errors"
 	"reflect"
+	"slices"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
@@ -79,14 +80,18 @@ func (g guard) Initialize(db *gorm.DB) error {
 }
 
 // exempt tells whether the guard has no say in a statement: it was freed by name, or touches only the table of a model
-// that nobody owns. SQL text, a table without its model, and joins are never exempt.
+// that nobody owns.
 func exempt(stmt *gorm.Statement) bool {
-	if free, ok := stmt.Settings.Load(acrossOwners); ok && free == true {
-		return true
-	}
+	free, _ := stmt.Settings.Load(acrossOwners)
+	return free == true || plain(stmt) && stmt.Schema.LookUpField(ownerColumn) == nil
+}
+
+// plain tells whether a statement is on the table of its model alone: SQL text, a table without its model, and joins
+// could reach others.
+func plain(stmt *gorm.Statement) bool {
 	_, from := stmt.Clauses["FROM"]
-	return stmt.Schema != nil && stmt.Schema.LookUpField(ownerColumn) == nil && stmt.SQL.Len() == 0 &&
-		stmt.Table == stmt.Schema.Table && stmt.TableExpr == nil && len(stmt.Joins) == 0 && !from
+	return stmt.Schema != nil && stmt.Table == stmt.Schema.Table && stmt.TableExpr == nil && stmt.SQL.Len() == 0 &&
+		len(stmt.Joins) == 0 && !from
 }
 
 // guardRows lets a statement pass if the owner is among its conditions, and sees to it that none of the others can
@@ -97,11 +102,10 @@ func guardRows(db *gorm.DB) {
 	}
 	where, _ := db.Statement.Clauses["WHERE"].Expression.(clause.Where)
 	for i, condition := range where.Exprs {
-		if _, ok := condition.(owner); !ok || db.Statement.SQL.Len() > 0 {
+		if _, ok := condition.(owner); !ok || !plain(db.Statement) {
 			continue
 		}
-		rest := make([]clause.Expression, 0, len(where.Exprs)-1)
-		rest = append(append(rest, where.Exprs[:i]...), where.Exprs[i+1:]...)
+		rest := slices.Delete(slices.Clone(where.Exprs), i, i+1)
 		confined := []clause.Expression{condition}
 		if len(rest) > 0 {
 			confined = append(confined, enclosed{clause.Where{Exprs: rest}})

@@ -1,6 +1,7 @@
 package models
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
@@ -35,10 +36,10 @@ func Open(ctx context.Context, database config.Database) (*gorm.DB, error) {
 		NowFunc: func() time.Time { return time.Now().UTC().Truncate(time.Microsecond) },
 	})
 	if err == nil {
-		err = migrate(ctx, db)
+		err = db.Use(guard{})
 	}
 	if err == nil {
-		err = db.Use(guard{})
+		err = migrate(ctx, db)
 	}
 	if err != nil {
 		_ = pool.Close()
@@ -57,6 +58,7 @@ func open(database config.Database) (*sql.DB, gorm.Dialector, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	cfg.ConnectTimeout = cmp.Or(cfg.ConnectTimeout, 10*time.Second)
 	pool := stdlib.OpenDB(*cfg)
 	pool.SetMaxOpenConns(maxConns)
 	pool.SetMaxIdleConns(maxConns)

@@ -77,15 +77,6 @@ func pathID(c *fiber.Ctx) (int64, error) {
 	return id, nil
 }
 
-// lastQuery returns the value of a query parameter, the last one if it is repeated.
-func lastQuery(c *fiber.Ctx, name, absent string) string {
-	values := c.Context().QueryArgs().PeekMulti(name)
-	if len(values) == 0 {
-		return absent
-	}
-	return string(values[len(values)-1])
-}
-
 // body reads the request's JSON object into an input struct and checks it by the struct's validate tags. Names match
 // exactly, the last of a repeated name counts, and unknown ones are passed over.
 func body[T any](c *fiber.Ctx) (in T, err error) {
@@ -120,7 +111,8 @@ func body[T any](c *fiber.Ctx) (in T, err error) {
 	return in, nil
 }
 
-// fill sets the fields of the struct at in from the object, whose text is whole, and returns what is wrong with them.
+// fill sets the fields of the struct at in from the object, whose text is whole, and returns what is wrong with them. The
+// fields are strings or pointers to strings, and their json tags bare names.
 func fill(in any, object map[string]jsontext.Value, whole jsontext.Value) (found faults) {
 	target, mistyped := reflect.ValueOf(in).Elem(), map[string]bool{}
 	for i := range target.NumField() {

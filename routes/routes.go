@@ -4,6 +4,7 @@ package routes
 
 import (
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -70,13 +71,10 @@ func add(app *fiber.App, routes []Route, before ...fiber.Handler) {
 // acceptAnyMethod lets the router refuse methods that Fiber does not know (PROPFIND, say) as it refuses those that a
 // path does not have; by itself Fiber answers them before any middleware, with a text of its own.
 func acceptAnyMethod(app *fiber.App) {
-	server, known := app.Server(), map[string]bool{}
-	for _, method := range app.Config().RequestMethods {
-		known[method] = true
-	}
+	server, known := app.Server(), app.Config().RequestMethods
 	next := server.Handler
 	server.Handler = func(ctx *fasthttp.RequestCtx) {
-		if !known[string(ctx.Method())] {
+		if !slices.Contains(known, string(ctx.Method())) {
 			ctx.Request.Header.SetMethod(fiber.MethodTrace)
 		}
 		next(ctx)

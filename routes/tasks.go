@@ -34,8 +34,11 @@ func (t tasks) mine(c *fiber.Ctx) *gorm.DB {
 }
 
 func (t tasks) list(c *fiber.Ctx) error {
-	query := t.mine(c)
-	switch lastQuery(c, "status", "all") {
+	query, status := t.mine(c), "all"
+	if given := c.Context().QueryArgs().PeekMulti("status"); len(given) > 0 {
+		status = string(given[len(given)-1])
+	}
+	switch status {
 	case "all":
 	case "pending":
 		query = query.Where("completed = ?", false)

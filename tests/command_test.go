@@ -531,6 +531,9 @@ func TestASignalEndsAnIdleProgramAtOnce(t *testing.T) {
 			code, took := p.stop(t, signal)
 			require.Zero(t, code, &p.stderr)
 			require.Less(t, took, 3*time.Second)
+			if file, sqlite := strings.CutPrefix(databaseURL, "sqlite://"); sqlite {
+				require.NoFileExists(t, file+"-wal", "the database was not closed")
+			}
 		})
 	})
 }

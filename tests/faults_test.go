@@ -82,7 +82,7 @@ func lockTasks(t *testing.T, s *server) (unlock func()) {
 
 func TestARequestThatTheDatabaseKeepsWaitingIs503ByItsDeadline(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, databaseURL string) {
-		s := newServer(t, databaseURL, "REQUEST_TIMEOUT", "300ms")
+		s := newServer(t, databaseURL, "REQUEST_TIMEOUT", "1s")
 		calls := taskCalls(t, s)
 		unlock := lockTasks(t, s)
 		for _, r := range calls {
@@ -114,7 +114,7 @@ func unavailable(t testing.TB, got answer) {
 
 func TestWithNoConnectionToSpareEveryRequestIs503ByItsDeadline(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, databaseURL string) {
-		s := newServer(t, databaseURL, "REQUEST_TIMEOUT", "200ms")
+		s := newServer(t, databaseURL, "REQUEST_TIMEOUT", "1s")
 		calls := taskCalls(t, s)
 		pool, err := s.db.DB()
 		require.NoError(t, err)

@@ -66,6 +66,12 @@ var unscoped = map[string]func(db *gorm.DB) error{
 	"Raw with the scope": func(db *gorm.DB) error {
 		return db.Scopes(models.OwnedBy("ann")).Raw("SELECT * FROM tasks").Scan(&[]models.Task{}).Error
 	},
+	"a join in the scope": func(db *gorm.DB) error {
+		return db.Scopes(models.OwnedBy("ann")).Joins("JOIN tasks t ON true").Select("t.*").Find(&[]models.Task{}).Error
+	},
+	"a table as text in the scope": func(db *gorm.DB) error {
+		return db.Scopes(models.OwnedBy("ann")).Table("(SELECT title, 'ann' AS user_id FROM tasks) AS t").Find(&[]models.Task{}).Error
+	},
 	"Exec":                func(db *gorm.DB) error { return db.Exec("UPDATE tasks SET title = 'x'").Error },
 	"Exec with the scope": func(db *gorm.DB) error { return db.Scopes(models.OwnedBy("ann")).Exec("DELETE FROM tasks").Error },
 	"Update":              func(db *gorm.DB) error { return db.Model(&models.Task{ID: 1}).Update("title", "x").Error },

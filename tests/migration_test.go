@@ -134,19 +134,11 @@ func TestATableOfTasksThatWasMadeElsewhereIsTakenOver(t *testing.T) {
 		require.NoError(t, err)
 		// As SQLModel makes it, with times that have no zone and mean UTC.
 		create := "CREATE TABLE tasks (id INTEGER NOT NULL PRIMARY KEY, user_id VARCHAR NOT NULL, title VARCHAR(200) NOT NULL, description VARCHAR, completed BOOLEAN NOT NULL, created_at DATETIME NOT NULL, updated_at DATETIME NOT NULL)"
-		driver, source := "sqlite", database.Source
 		if database.Engine == config.PostgreSQL {
-			driver = "pgx"
 			create = strings.ReplaceAll(strings.Replace(create, "INTEGER NOT NULL", "SERIAL", 1), "DATETIME", "TIMESTAMP")
 		}
-		elsewhere, err := sql.Open(driver, source)
-		require.NoError(t, err)
-		defer elsewhere.Close()
-		for _, statement := range []string{create, "CREATE INDEX ix_tasks_user_id ON tasks (user_id)",
-			"INSERT INTO tasks (user_id, title, description, completed, created_at, updated_at) VALUES ('ann', 'old', NULL, true, '2026-01-08 10:30:00.123456', '2026-01-09 10:30:00.000000')"} {
-			_, err = elsewhere.Exec(statement)
-			require.NoError(t, err)
-		}
+		openElsewhere(t, databaseURL, create, "CREATE INDEX ix_tasks_user_id ON tasks (user_id)",
+			"INSERT INTO tasks (user_id, title, description, completed, created_at, updated_at) VALUES ('ann', 'old', NULL, true, '2026-01-08 10:30:00.123456', '2026-01-09 10:30:00.000000')")
 		for range 2 { // starts
 			s := newServer(t, databaseURL)
 			ann := s.as("ann")
@@ -161,4 +153,42 @@ func TestATableOfTasksThatWasMadeElsewhereIsTakenOver(t *testing.T) {
 			s.as("bob").create(t, "bob's")
 		}
 	})
+}
+
+func TestAMigrationNeverCutsATextShort(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, databaseURL string) {
+		elsewhere := openElsewhere(t, databaseURL,
+			"CREATE TABLE tasks (id INTEGER PRIMARY KEY, user_id VARCHAR(255) NOT NULL, title VARCHAR(500) NOT NULL, description VARCHAR, completed BOOLEAN NOT NULL, created_at TIMESTAMP NOT NULL, updated_at TIMESTAMP NOT NULL)",
+			"INSERT INTO tasks VALUES (1, 'ann', '"+strings.Repeat("x", 300)+"', NULL, false, '2026-01-08', '2026-01-08')")
+		database, err := config.ParseDatabaseURL(databaseURL)
+		require.NoError(t, err)
+		_, err = models.Open(context.Background(), database)
+		require.ErrorContains(t, err, "chk_tasks_title", "what breaks the rules stops the start")
+		var length int
+		require.NoError(t, elsewhere.QueryRow("SELECT length(title) FROM tasks").Scan(&length))
+		require.Equal(t, 300, length)
+	})
+}
+
+// openElsewhere opens a database past the program and executes statements there.
+func openElsewhere(t *testing.T, databaseURL string, statements ...string) *sql.DB {
+	t.Helper()
+	database, err := config.ParseDatabaseURL(databaseURL)
+	require.NoError(t, err)
+	driver := map[config.Engine]string{config.SQLite: "sqlite", config.PostgreSQL: "pgx"}[database.Engine]
+	elsewhere, err := sql.Open(driver, database.Source)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = elsewhere.Close() })
+	for _, statement := range statements {
+		_, err = elsewhere.Exec(statement)
+		require.NoError(t, err)
+	}
+	return elsewhere
+}
+
+func TestSQLiteFlushesEachCommitToTheDisk(t *testing.T) {
+	t.Parallel()
+	var level int
+	require.NoError(t, models.AcrossOwners(newServer(t, newSQLite(t)).db).Raw("PRAGMA synchronous").Scan(&level).Error)
+	require.Equal(t, 2, level, "FULL")
 }

@@ -207,3 +207,12 @@ func TestWhatIsNotHTTPIsRefusedInTheSameShape(t *testing.T) {
 		require.Equal(t, "application/json", response.Header.Get("Content-Type"))
 	}
 }
+
+func TestNoConnectionMayStayForEver(t *testing.T) {
+	t.Parallel()
+	timeouts := newServer(t, newSQLite(t)).app.Config()
+	for _, limit := range []time.Duration{timeouts.ReadTimeout, timeouts.WriteTimeout, timeouts.IdleTimeout} {
+		require.Positive(t, limit)
+		require.LessOrEqual(t, limit, time.Minute)
+	}
+}

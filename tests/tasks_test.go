@@ -173,6 +173,9 @@ func TestTasksOfTheSameInstantAreListedByDescendingID(t *testing.T) {
 		for _, title := range []string{"a", "b", "c"} {
 			ann.create(t, title)
 		}
+		for _, index := range []string{"idx_tasks_user_created", "idx_tasks_user_completed"} { // which would order them by themselves
+			require.NoError(t, models.AcrossOwners(s.db).Exec("DROP INDEX "+index).Error)
+		}
 		instant := time.Date(2026, 1, 8, 10, 30, 0, 0, time.UTC)
 		require.NoError(t, models.AcrossOwners(s.db).Exec("UPDATE tasks SET created_at = ?", instant).Error)
 		require.Equal(t, []string{"c", "b", "a"}, titles(ann.list(t)))

@@ -103,9 +103,9 @@ func TestAnyFaultInATokenIsTheSame401BeforeAnythingElseIsJudged(t *testing.T) {
 			"exp in milliseconds":        claim(`{"user_id":"ann","exp":%d000}`, time.Hour),
 			"EXP":                        claim(`{"user_id":"ann","EXP":%d}`, time.Hour),
 			"exp twice":                  claim(`{"user_id":"ann","exp":%d,"exp":%d}`, -time.Hour, time.Hour),
-			"nbf to come":                claim(`{"user_id":"ann","exp":%d,"nbf":%d}`, time.Hour, 2*time.Minute),
+			"nbf to come":                claim(`{"user_id":"ann","exp":%d,"nbf":%d}`, time.Hour, 70*time.Second),
 			"nbf as text":                claim(`{"user_id":"ann","exp":%d,"nbf":"0"}`, time.Hour),
-			"iat to come":                claim(`{"user_id":"ann","exp":%d,"iat":%d}`, time.Hour, 2*time.Minute),
+			"iat to come":                claim(`{"user_id":"ann","exp":%d,"iat":%d}`, time.Hour, 70*time.Second),
 			"iat as text":                claim(`{"user_id":"ann","exp":%d,"iat":"0"}`, time.Hour),
 			"no user":                    claim(`{"exp":%d}`, time.Hour),
 			"USER_ID":                    claim(`{"USER_ID":"ann","exp":%d}`, time.Hour),
@@ -147,7 +147,7 @@ func TestGoodTokensPass(t *testing.T) {
 		for user, tokens := range map[string][]string{
 			"ann": {
 				claim(`{"user_id":"ann","exp":%d}`, time.Hour),
-				claim(`{"user_id":"ann","exp":%d.5,"iat":%d,"nbf":%d}`, time.Hour, 30*time.Second, 30*time.Second),
+				claim(`{"user_id":"ann","exp":%d.5,"iat":%d,"nbf":%d}`, time.Hour, 50*time.Second, 50*time.Second),
 				claim(`{"user_id":"ann","USER_ID":"bob","sub":"bob","userId":"bob","exp":%d}`, time.Hour),
 				claim(`{"user_id":"ann","exp":1.9e9}`),
 				signWith(t, jwt.SigningMethodHS256, []byte(testSecret)),

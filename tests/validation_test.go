@@ -116,7 +116,7 @@ func TestABodyOfAnotherMediaTypeIsRefused(t *testing.T) {
 		ann := s.as("ann")
 		kept := ann.create(t, "kept")
 		for _, call := range [][2]string{{"POST", "/api/tasks"}, {"PUT", path(kept.ID)}} {
-			for _, kind := range []string{"text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/xml", "application/jsonp", "application/json, text/plain", "x"} {
+			for _, kind := range []string{"text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/xml", "application/jsonp", "application/json, text/plain", "/json", "text/plain; a=1; a=2", "x"} {
 				got := s.send(t, request{call[0], call[1], "ann", `{"title":"x"}`, map[string]string{"Content-Type": kind}})
 				require.Equal(t, 415, got.StatusCode, kind)
 				require.JSONEq(t, `{"detail":"Unsupported Media Type"}`, string(got.body))
