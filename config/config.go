@@ -22,8 +22,8 @@ import (
 )
 
 const (
-	// MinSecretLength is how many characters BETTER_AUTH_SECRET needs in production.
-	MinSecretLength = 32
+	// minSecretLength is how many characters BETTER_AUTH_SECRET needs in production.
+	minSecretLength = 32
 	// MaxRequestTimeout is the longest REQUEST_TIMEOUT: a server that ends waits for the requests under way.
 	MaxRequestTimeout = 7 * time.Second
 
@@ -118,8 +118,8 @@ func Parse(sources ...map[string]string) (*Config, error) {
 		cfg.Host = cmp.Or(cfg.Host, "0.0.0.0")
 		if cfg.Secret == "" {
 			fault("BETTER_AUTH_SECRET: must be set in production")
-		} else if n := len([]rune(cfg.Secret)); n < MinSecretLength {
-			fault("BETTER_AUTH_SECRET: has %d characters, needs at least %d in production", n, MinSecretLength)
+		} else if n := len([]rune(cfg.Secret)); n < minSecretLength {
+			fault("BETTER_AUTH_SECRET: has %d characters, needs at least %d in production", n, minSecretLength)
 		}
 	default:
 		fault("ENVIRONMENT: must be %s or %s, got %q", development, production, cfg.Environment)

@@ -6,9 +6,9 @@ import (
 	"github.com/gofiber/fiber/v2"
 )
 
-// StrictPolicy is the Content-Security-Policy of answers that are not pages: a browser that is led to render one runs
+// strictPolicy is the Content-Security-Policy of answers that are not pages: a browser that is led to render one runs
 // and loads nothing.
-const StrictPolicy = "default-src 'none'; frame-ancestors 'none'"
+const strictPolicy = "default-src 'none'; frame-ancestors 'none'"
 
 // SecureHeaders sets the headers that keep browsers and caches from doing more with an answer than was meant.
 func SecureHeaders() fiber.Handler {
@@ -22,7 +22,7 @@ func setSecureHeaders(c *fiber.Ctx) {
 	c.Set(fiber.HeaderXContentTypeOptions, "nosniff")
 	c.Set(fiber.HeaderReferrerPolicy, "no-referrer")
 	c.Set(fiber.HeaderCacheControl, "no-store")
-	c.Set(fiber.HeaderContentSecurityPolicy, StrictPolicy)
+	c.Set(fiber.HeaderContentSecurityPolicy, strictPolicy)
 }
 
 // PrepareRefusal gives the answer to a request that was refused before it reached any middleware the headers of the

@@ -15,10 +15,10 @@ import (
 	"taskapi/middleware"
 )
 
-// Route is a line of the route table.
-type Route struct {
-	Method, Path string
-	Handler      fiber.Handler
+// route is a line of the route table.
+type route struct {
+	method, path string
+	handler      fiber.Handler
 }
 
 // New makes the app that main serves and every test drives. It opens and starts nothing: the database and the drain are
@@ -57,13 +57,13 @@ func New(cfg *config.Config, db *gorm.DB, log *slog.Logger, drain *middleware.Dr
 
 // add registers the routes of a group. What stands before their handlers runs for their own methods and paths alone, so
 // that an unknown path is 404 and a wrong method 405 with or without a token.
-func add(app *fiber.App, routes []Route, before ...fiber.Handler) {
-	for _, route := range routes {
-		handlers := append(before[:len(before):len(before)], route.Handler)
-		if route.Method == fiber.MethodGet {
-			app.Get(route.Path, handlers...) // HEAD, too
+func add(app *fiber.App, routes []route, before ...fiber.Handler) {
+	for _, r := range routes {
+		handlers := append(before[:len(before):len(before)], r.handler)
+		if r.method == fiber.MethodGet {
+			app.Get(r.path, handlers...) // HEAD, too
 		} else {
-			app.Add(route.Method, route.Path, handlers...)
+			app.Add(r.method, r.path, handlers...)
 		}
 	}
 }

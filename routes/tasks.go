@@ -13,12 +13,19 @@ import (
 
 var errStatusFilter = errors.New("invalid status filter")
 
+// statusFilters are the values of the list's status parameter and the conditions that they stand for.
+var statusFilters = map[string]map[string]any{
+	"all":       {},
+	"pending":   {"completed": false},
+	"completed": {"completed": true},
+}
+
 // tasks handles the requests on the tasks of the user who makes them.
 type tasks struct{ db *gorm.DB }
 
-func taskRoutes(db *gorm.DB) []Route {
+func taskRoutes(db *gorm.DB) []route {
 	t := tasks{db}
-	return []Route{
+	return []route{
 		{fiber.MethodGet, "/api/tasks", t.list},
 		{fiber.MethodPost, "/api/tasks", t.create},
 		{fiber.MethodGet, "/api/tasks/:id", t.get},
@@ -34,21 +41,16 @@ func (t tasks) mine(c *fiber.Ctx) *gorm.DB {
 }
 
 func (t tasks) list(c *fiber.Ctx) error {
-	query, status := t.mine(c), "all"
+	status := []byte("all")
 	if given := c.Context().QueryArgs().PeekMulti("status"); len(given) > 0 {
-		status = string(given[len(given)-1])
+		status = given[len(given)-1]
 	}
-	switch status {
-	case "all":
-	case "pending":
-		query = query.Where("completed = ?", false)
-	case "completed":
-		query = query.Where("completed = ?", true)
-	default:
+	filter, known := statusFilters[string(status)]
+	if !known {
 		return errStatusFilter
 	}
 	list := []models.Task{}
-	if err := query.Order("created_at DESC, id DESC").Find(&list).Error; err != nil {
+	if err := t.mine(c).Where(filter).Order("created_at DESC, id DESC").Find(&list).Error; err != nil {
 		return err
 	}
 	return c.JSON(list)
