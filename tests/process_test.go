@@ -205,11 +205,12 @@ func (p *process) try(method, path, token, body string) (answer, error) {
 	return answer{response, read}, err
 }
 
-// call sends a request and demands a status.
+// call sends a request, checks both against the OpenAPI document and demands a status.
 func (p *process) call(t testing.TB, status int, method, path, token, body string) answer {
 	t.Helper()
 	got, err := p.try(method, path, token, body)
 	require.NoError(t, err)
+	checkAgainstDocument(t, got.Request, []byte(body), got)
 	require.Equal(t, status, got.StatusCode, "%s %s: %s", method, path, got.body)
 	return got
 }
