@@ -36,7 +36,7 @@ func run(args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	if command.Name == config.Token {
-		token, err := middleware.SignToken(cfg.Secret, command.User, command.TTL)
+		token, err := middleware.SignToken(cfg.Secrets()[0], command.User, command.TTL)
 		if err == nil {
 			_, err = fmt.Fprintln(stdout, token)
 		}

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode/utf8"
 
 	"github.com/caarlos0/env/v11"
 	"github.com/joho/godotenv"
@@ -37,6 +38,7 @@ type Config struct {
 	Host           string        `env:"HOST" help:"address to listen on (127.0.0.1 in development, 0.0.0.0 in production)"`
 	Port           uint16        `env:"PORT" envDefault:"8000" help:"port to listen on; 0 takes a free one"`
 	Secret         string        `env:"BETTER_AUTH_SECRET" help:"secret that signs the tokens (HS256); at least 32 characters in production, made at the first start in development"`
+	Rotation       Rotation      `env:"BETTER_AUTH_SECRETS" help:"secrets by version while they rotate, as Better Auth has them: 2:new,1:old; the first signs, all verify"`
 	DatabaseURL    string        `env:"DATABASE_URL" envDefault:"sqlite://tasks.db" help:"postgres://USER:PASSWORD@HOST/NAME or sqlite://FILE"`
 	CORSOrigins    []string      `env:"CORS_ORIGINS" help:"comma-separated origins of browser clients, or * (localhost ports 3000 and 5173 in development, none in production)"`
 	LogLevel       slog.Level    `env:"LOG_LEVEL" envDefault:"info" help:"debug, info, warn or error"`
@@ -63,7 +65,7 @@ func Load(notices io.Writer) (*Config, error) {
 		return nil, err
 	}
 	cfg, err := Parse(sources...)
-	if err != nil || cfg.Secret != "" {
+	if err != nil || len(cfg.Secrets()) > 0 {
 		return cfg, err
 	}
 	if cfg.Secret, err = createSecret(); err != nil {
@@ -116,10 +118,17 @@ func Parse(sources ...map[string]string) (*Config, error) {
 		}
 	case production:
 		cfg.Host = cmp.Or(cfg.Host, "0.0.0.0")
-		if cfg.Secret == "" {
+		if len(cfg.Secrets()) == 0 {
 			fault("BETTER_AUTH_SECRET: must be set in production")
-		} else if n := len([]rune(cfg.Secret)); n < minSecretLength {
-			fault("BETTER_AUTH_SECRET: has %d characters, needs at least %d in production", n, minSecretLength)
+		}
+		for _, secret := range cfg.Secrets() {
+			name := "BETTER_AUTH_SECRET"
+			if secret != cfg.Secret {
+				name = "BETTER_AUTH_SECRETS"
+			}
+			if n := utf8.RuneCountInString(secret); n < minSecretLength {
+				fault("%s: has %d characters, needs at least %d in production", name, n, minSecretLength)
+			}
 		}
 	default:
 		fault("ENVIRONMENT: must be %s or %s, got %q", development, production, cfg.Environment)

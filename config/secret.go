@@ -3,8 +3,12 @@ package config
 import (
 	"crypto/rand"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"strconv"
+	"strings"
 )
 
 // localFile holds the settings of one machine; git ignores it.
@@ -29,4 +33,30 @@ func createSecret() (string, error) {
 		return "", err
 	}
 	return secret, file.Sync()
+}
+
+// Rotation is a list of secrets, the newest first.
+type Rotation []string
+
+// UnmarshalText reads Better Auth's form of it, "2:new,1:old". Its errors never repeat a secret.
+func (r *Rotation) UnmarshalText(text []byte) error {
+	var secrets Rotation
+	for entry := range strings.SplitSeq(string(text), ",") {
+		version, secret, _ := strings.Cut(strings.TrimSpace(entry), ":")
+		if _, err := strconv.ParseUint(version, 10, 32); err != nil || strings.TrimSpace(secret) == "" {
+			return errors.New("is not a list such as 2:new,1:old")
+		}
+		secrets = append(secrets, secret)
+	}
+	*r = secrets
+	return nil
+}
+
+// Secrets are those that verify tokens, the first of which signs them: the rotation's, then BETTER_AUTH_SECRET.
+func (c *Config) Secrets() []string {
+	secrets := slices.Clone([]string(c.Rotation))
+	if c.Secret != "" && !slices.Contains(secrets, c.Secret) {
+		secrets = append(secrets, c.Secret)
+	}
+	return secrets
 }

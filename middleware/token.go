@@ -40,25 +40,29 @@ func (c *claims) UnmarshalJSON(text []byte) error {
 }
 
 // Validate is called by the token library once the signature has been found good. It is the whole judgement on the
-// claims: the library by itself requires none and ignores a future iat.
+// claims, and its errors are a [Refusal]: the library by itself requires none and ignores a future iat.
 func (c *claims) Validate() error {
-	if err := CheckUserID(c.UserID); err != nil {
-		return err
-	}
 	now := time.Now()
-	if c.Exp == nil {
-		return errors.New("exp is missing")
+	if CheckUserID(c.UserID) != nil {
+		return NoUserID
 	}
 	expiry, err := seconds(c.Exp)
-	if err != nil || expiry <= unix(now) {
-		return errors.Join(jwt.ErrTokenExpired, err)
+	if err != nil {
+		return BadTime // a missing one included
+	}
+	if expiry <= unix(now) {
+		return Expired
 	}
 	for _, begin := range []jsontext.Value{c.Nbf, c.Iat} {
 		if begin == nil {
 			continue
 		}
-		if at, err := seconds(begin); err != nil || at > unix(now.Add(maxSkew)) {
-			return errors.Join(jwt.ErrTokenNotValidYet, err)
+		at, err := seconds(begin)
+		if err != nil {
+			return BadTime
+		}
+		if at > unix(now.Add(maxSkew)) {
+			return NotYetValid
 		}
 	}
 	return nil

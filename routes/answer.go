@@ -31,6 +31,7 @@ func answerError(log *slog.Logger) fiber.ErrorHandler {
 		switch status {
 		case fiber.StatusUnauthorized:
 			c.Set(fiber.HeaderWWWAuthenticate, "Bearer")
+			log.Warn("unauthenticated", "request_id", middleware.RequestID(c), "reason", err.Error())
 		case fiber.StatusServiceUnavailable:
 			c.Set(fiber.HeaderRetryAfter, retryAfter)
 			log.Warn("unavailable", "request_id", middleware.RequestID(c), "cause", err.Error())

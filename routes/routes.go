@@ -50,7 +50,7 @@ func New(cfg *config.Config, db *gorm.DB, log *slog.Logger, drain *middleware.Dr
 	add(app, operationRoutes(db, drain))
 	add(app, documentationRoutes())
 
-	authenticate := middleware.Authenticate(cfg.Secret)
+	authenticate := middleware.Authenticate(cfg.Secrets())
 	add(app, taskRoutes(db), drain.Handler(), authenticate, middleware.LimitBody(), middleware.LimitTime(cfg.RequestTimeout))
 	return app
 }

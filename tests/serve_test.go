@@ -64,7 +64,7 @@ func TestServeReturnsTheFaultOfItsListener(t *testing.T) {
 // It changes the directory, so that it cannot run beside other tests.
 func TestLoadMakesASecretOnceAndReadsItsThreeSourcesInOrder(t *testing.T) {
 	t.Chdir(t.TempDir())
-	for _, name := range []string{"BETTER_AUTH_SECRET", "DATABASE_URL", "ENVIRONMENT", "HOST", "PORT", "LOG_LEVEL", "CORS_ORIGINS", "REQUEST_TIMEOUT"} {
+	for _, name := range settings {
 		t.Setenv(name, "")
 	}
 	load := func() (*config.Config, string) {
