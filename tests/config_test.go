@@ -15,7 +15,7 @@ import (
 	"taskapi/middleware"
 )
 
-// parse reads settings given as name, value pairs.
+// parse reads settings given as name, value pairs, of which the later win.
 func parse(settings ...string) (*config.Config, error) {
 	vars := map[string]string{}
 	for i := 0; i < len(settings); i += 2 {
@@ -186,33 +186,34 @@ func TestAWildcardThatIsNotAWholeFirstLabelIsRefused(t *testing.T) {
 func TestEverySpellingOfADatabaseIsUnderstood(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]config.Database{
-		"postgres://u:p@h/db":                             {Engine: config.PostgreSQL, Source: "postgres://u:p@h/db"},
-		"postgresql://u:p@h:5433/db?sslmode=require":      {Engine: config.PostgreSQL, Source: "postgres://u:p@h:5433/db?sslmode=require"},
-		"POSTGRESQL://u:p@h/db":                           {Engine: config.PostgreSQL, Source: "postgres://u:p@h/db"},
-		"postgres:///db?host=/run/postgresql":             {Engine: config.PostgreSQL, Source: "postgres:///db?host=/run/postgresql"},
-		"postgres://u:p@h1:5432,h2:5433/db":               {Engine: config.PostgreSQL, Source: "postgres://u:p@h1:5432,h2:5433/db"},
-		"postgres://u:p%40%2F%3A@h/db":                    {Engine: config.PostgreSQL, Source: "postgres://u:p%40%2F%3A@h/db"},
-		"postgresql+asyncpg://u:p@h/db":                   {Engine: config.PostgreSQL, Source: "postgres://u:p@h/db"},
-		"postgresql+asyncpg://u:p@h/db?ssl=require":       {Engine: config.PostgreSQL, Source: "postgres://u:p@h/db?sslmode=require"},
-		"postgresql+asyncpg://u:p@h/db?ssl=true":          {Engine: config.PostgreSQL, Source: "postgres://u:p@h/db?sslmode=require"},
-		"postgresql+asyncpg://u:p@h/db?ssl=false":         {Engine: config.PostgreSQL, Source: "postgres://u:p@h/db?sslmode=disable"},
-		"postgresql+asyncpg://u:p@h/db?ssl=verify-full":   {Engine: config.PostgreSQL, Source: "postgres://u:p@h/db?sslmode=verify-full"},
-		"postgresql+asyncpg://u:p@h/db?sslmode=disable":   {Engine: config.PostgreSQL, Source: "postgres://u:p@h/db?sslmode=disable"},
-		"postgresql+psycopg2://u:p@h/db?sslmode=disable":  {Engine: config.PostgreSQL, Source: "postgres://u:p@h/db?sslmode=disable"},
-		"postgres+psycopg://u:p@h/db":                     {Engine: config.PostgreSQL, Source: "postgres://u:p@h/db"},
-		"postgresql+asyncpg://u:p@h/db?connect_timeout=3": {Engine: config.PostgreSQL, Source: "postgres://u:p@h/db?connect_timeout=3"},
-		"sqlite://tasks.db":                               {Engine: config.SQLite, Source: "tasks.db"},
-		"SQLite://tasks.db":                               {Engine: config.SQLite, Source: "tasks.db"},
-		"sqlite://data/my tasks.db":                       {Engine: config.SQLite, Source: "data/my tasks.db"},
-		"sqlite://100%.db":                                {Engine: config.SQLite, Source: "100%.db"},
-		"sqlite://./todo.db":                              {Engine: config.SQLite, Source: "./todo.db"},
-		"sqlite:///var/lib/todo.db":                       {Engine: config.SQLite, Source: "/var/lib/todo.db"},
-		"sqlite:///./todo.db":                             {Engine: config.SQLite, Source: "./todo.db"},
-		"sqlite:///../todo.db":                            {Engine: config.SQLite, Source: "../todo.db"},
-		"sqlite+aiosqlite:///./todo.db":                   {Engine: config.SQLite, Source: "./todo.db"},
-		"sqlite+aiosqlite:///todo.db":                     {Engine: config.SQLite, Source: "todo.db"},
-		"sqlite+aiosqlite:////abs/todo.db":                {Engine: config.SQLite, Source: "/abs/todo.db"},
-		"sqlite+pysqlite:///todo.db":                      {Engine: config.SQLite, Source: "todo.db"},
+		"postgres://u:p@h/db":                                                         {Engine: config.PostgreSQL, Source: "postgres://u:p@h/db"},
+		"postgresql://u:p@h:5433/db?sslmode=require":                                  {Engine: config.PostgreSQL, Source: "postgres://u:p@h:5433/db?sslmode=require"},
+		"POSTGRESQL://u:p@h/db":                                                       {Engine: config.PostgreSQL, Source: "postgres://u:p@h/db"},
+		"postgres:///db?host=/run/postgresql":                                         {Engine: config.PostgreSQL, Source: "postgres:///db?host=/run/postgresql"},
+		"postgres://u:p@h1:5432,h2:5433/db":                                           {Engine: config.PostgreSQL, Source: "postgres://u:p@h1:5432,h2:5433/db"},
+		"postgres://u:p%40%2F%3A@h/db":                                                {Engine: config.PostgreSQL, Source: "postgres://u:p%40%2F%3A@h/db"},
+		"postgresql+asyncpg://u:p@h/db":                                               {Engine: config.PostgreSQL, Source: "postgres://u:p@h/db"},
+		"postgresql+asyncpg://u:p@h/db?ssl=require":                                   {Engine: config.PostgreSQL, Source: "postgres://u:p@h/db?sslmode=require"},
+		"postgresql+asyncpg://u:p@h/db?ssl=true":                                      {Engine: config.PostgreSQL, Source: "postgres://u:p@h/db?sslmode=require"},
+		"postgresql+asyncpg://u:p@h/db?ssl=false":                                     {Engine: config.PostgreSQL, Source: "postgres://u:p@h/db?sslmode=disable"},
+		"postgresql+asyncpg://u:p@h/db?ssl=verify-full":                               {Engine: config.PostgreSQL, Source: "postgres://u:p@h/db?sslmode=verify-full"},
+		"postgresql+asyncpg://u:p@h/db?sslmode=disable":                               {Engine: config.PostgreSQL, Source: "postgres://u:p@h/db?sslmode=disable"},
+		"postgresql+psycopg2://u:p@h/db?sslmode=disable":                              {Engine: config.PostgreSQL, Source: "postgres://u:p@h/db?sslmode=disable"},
+		"postgresql://u:p@h-123.neon.tech/db?sslmode=require&channel_binding=require": {Engine: config.PostgreSQL, Source: "postgres://u:p@h-123.neon.tech/db?sslmode=require&channel_binding=require"},
+		"postgres+psycopg://u:p@h/db":                                                 {Engine: config.PostgreSQL, Source: "postgres://u:p@h/db"},
+		"postgresql+asyncpg://u:p@h/db?connect_timeout=3":                             {Engine: config.PostgreSQL, Source: "postgres://u:p@h/db?connect_timeout=3"},
+		"sqlite://tasks.db":                                                           {Engine: config.SQLite, Source: "tasks.db"},
+		"SQLite://tasks.db":                                                           {Engine: config.SQLite, Source: "tasks.db"},
+		"sqlite://data/my tasks.db":                                                   {Engine: config.SQLite, Source: "data/my tasks.db"},
+		"sqlite://100%.db":                                                            {Engine: config.SQLite, Source: "100%.db"},
+		"sqlite://./todo.db":                                                          {Engine: config.SQLite, Source: "./todo.db"},
+		"sqlite:///var/lib/todo.db":                                                   {Engine: config.SQLite, Source: "/var/lib/todo.db"},
+		"sqlite:///./todo.db":                                                         {Engine: config.SQLite, Source: "./todo.db"},
+		"sqlite:///../todo.db":                                                        {Engine: config.SQLite, Source: "../todo.db"},
+		"sqlite+aiosqlite:///./todo.db":                                               {Engine: config.SQLite, Source: "./todo.db"},
+		"sqlite+aiosqlite:///todo.db":                                                 {Engine: config.SQLite, Source: "todo.db"},
+		"sqlite+aiosqlite:////abs/todo.db":                                            {Engine: config.SQLite, Source: "/abs/todo.db"},
+		"sqlite+pysqlite:///todo.db":                                                  {Engine: config.SQLite, Source: "todo.db"},
 		"postgresql+asyncpg://u:p@h/db?prepared_statement_cache_size=0&prepared_statement_name_func=f": {Engine: config.PostgreSQL, Source: "postgres://u:p@h/db"},
 	} {
 		got, err := config.ParseDatabaseURL(text)

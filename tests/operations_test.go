@@ -2,7 +2,6 @@ package tests
 
 import (
 	"bufio"
-	"context"
 	"net/http"
 	"strings"
 	"testing"
@@ -24,34 +23,6 @@ func TestHealthNeverAsksTheDatabaseAndReadyDoes(t *testing.T) {
 		require.NoError(t, models.Close(s.db))
 		require.Equal(t, 200, s.send(t, health).StatusCode)
 		unavailable(t, s.send(t, ready))
-	})
-}
-
-func TestADrainingServerRefusesNewRequestsAndAnswersThoseUnderWay(t *testing.T) {
-	eachEngine(t, func(t *testing.T, s *server) {
-		calls := taskCalls(t, s)
-		unlock := lockTasks(t, s)
-		underWay := make(chan answer)
-		go func() { underWay <- s.send(t, calls[3]) }()
-		drained := make(chan error)
-		pool, err := s.db.DB()
-		require.NoError(t, err)
-		require.Eventually(t, func() bool { return pool.Stats().InUse == 2 }, 5*time.Second, time.Millisecond, "the lock's connection and the request's")
-		go func() { drained <- s.drain.Wait(context.Background()) }()
-		require.Eventually(t, s.drain.Started, 5*time.Second, time.Millisecond)
-
-		for _, r := range append(calls, request{method: "GET", path: "/ready"}) {
-			unavailable(t, s.send(t, r))
-		}
-		require.Equal(t, 200, s.send(t, request{method: "GET", path: "/health"}).StatusCode)
-		select {
-		case <-drained:
-			t.Fatal("the drain ended before the request under way")
-		default:
-		}
-		unlock()
-		require.Equal(t, 200, (<-underWay).StatusCode)
-		require.NoError(t, <-drained)
 	})
 }
 

@@ -36,7 +36,15 @@ func TestServeAnswersWhatIsUnderWayAndReturnsWhenItsContextEnds(t *testing.T) {
 
 		stop()
 		require.Eventually(t, func() bool { return s.send(t, request{method: "GET", path: "/ready"}).StatusCode == 503 }, 5*time.Second, time.Millisecond)
-		unavailable(t, s.send(t, calls[0]))
+		for _, r := range calls {
+			unavailable(t, s.send(t, r))
+		}
+		require.Equal(t, 200, s.send(t, request{method: "GET", path: "/health"}).StatusCode)
+		select {
+		case <-ended:
+			t.Fatal("the end did not wait for the request under way")
+		default:
+		}
 		unlock()
 		require.Equal(t, 200, (<-underWay).StatusCode)
 		require.NoError(t, <-ended)

@@ -65,14 +65,10 @@ func newSQLite(t testing.TB) string {
 // newServer starts the program in memory. Settings are name, value pairs of environment variables.
 func newServer(t testing.TB, databaseURL string, settings ...string) *server {
 	t.Helper()
-	vars := map[string]string{
-		"BETTER_AUTH_SECRET": testSecret, "DATABASE_URL": databaseURL,
-		"ENVIRONMENT": "production", "LOG_LEVEL": "debug", "CORS_ORIGINS": "https://app.example.com",
-	}
-	for i := 0; i < len(settings); i += 2 {
-		vars[settings[i]] = settings[i+1]
-	}
-	cfg, err := config.Parse(vars)
+	cfg, err := parse(append([]string{
+		"BETTER_AUTH_SECRET", testSecret, "DATABASE_URL", databaseURL,
+		"ENVIRONMENT", "production", "LOG_LEVEL", "debug", "CORS_ORIGINS", "https://app.example.com",
+	}, settings...)...)
 	require.NoError(t, err)
 	db, err := models.Open(context.Background(), cfg.Database)
 	require.NoError(t, err)
