@@ -2,7 +2,9 @@
 package main
 
 import (
+	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -17,13 +19,13 @@ import (
 )
 
 func main() {
-	if err := run(os.Args[1:], os.Stdout, os.Stderr); err != nil {
+	if err := run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run(args []string, stdout, stderr io.Writer) error {
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	command, err := config.ParseArgs(args)
 	if err != nil {
 		return err
@@ -31,23 +33,25 @@ func run(args []string, stdout, stderr io.Writer) error {
 	if command.Name == config.Help {
 		return config.WriteHelp(stdout)
 	}
-	cfg, err := config.Load(stderr)
+	cfg, err := config.Load()
 	if err != nil {
 		return err
 	}
-	if command.Name == config.Token {
-		token, err := middleware.SignToken(cfg.Secrets()[0], command.User, command.TTL)
-		if err == nil {
-			_, err = fmt.Fprintln(stdout, token)
-		}
-		return err
-	}
-	return serve(cfg, stderr)
-}
-
-func serve(cfg *config.Config, stderr io.Writer) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
+	switch command.Name {
+	case config.Explain:
+		return explain(ctx, cfg, command.Token, stdin, stdout)
+	case config.Token:
+		return printToken(cfg, command, stdout, stderr)
+	}
+	return serve(ctx, cfg, stderr)
+}
+
+func serve(ctx context.Context, cfg *config.Config, stderr io.Writer) error {
+	if err := cfg.EnsureSecret(stderr); err != nil {
+		return err
+	}
 	db, err := models.Open(ctx, cfg.Database)
 	if err != nil {
 		return err
@@ -58,6 +62,28 @@ func serve(cfg *config.Config, stderr io.Writer) error {
 		return fmt.Errorf("HOST and PORT: %w", err)
 	}
 	log, drain := cfg.Logger(stderr), &middleware.Drain{}
+	keys := middleware.KeepKeySet(ctx, cfg.Issuer, log)
 	cfg.Announce(stderr, log, listener.Addr())
-	return routes.Serve(ctx, routes.New(cfg, db, log, drain), listener, drain)
+	return routes.Serve(ctx, routes.New(cfg, db, keys, log, drain), listener, drain)
+}
+
+func printToken(cfg *config.Config, command config.Command, stdout, stderr io.Writer) error {
+	if err := cfg.EnsureSecret(stderr); err != nil {
+		return err
+	}
+	if len(cfg.Secrets()) == 0 {
+		return errors.New("BETTER_AUTH_SECRET: must be set to sign a token")
+	}
+	token, err := middleware.SignToken(cfg.Secrets()[0], command.User, command.TTL)
+	if err == nil {
+		_, err = fmt.Fprintln(stdout, token)
+	}
+	return err
+}
+
+func explain(ctx context.Context, cfg *config.Config, token string, stdin io.Reader, stdout io.Writer) error {
+	if token == "-" {
+		token, _ = bufio.NewReader(io.LimitReader(stdin, middleware.MaxBody)).ReadString('\n')
+	}
+	return middleware.Explain(ctx, stdout, cfg, token)
 }

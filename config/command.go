@@ -1,20 +1,23 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
+	"strings"
 	"time"
 )
 
 // The commands.
 const (
-	Serve = "serve"
-	Token = "token"
-	Help  = "help"
+	Serve   = "serve"
+	Token   = "token"
+	Explain = "token explain"
+	Help    = "help"
 )
 
 // Command is what the command line asks for.
@@ -24,12 +27,15 @@ type Command struct {
 	// User and TTL describe the token to print.
 	User string
 	TTL  time.Duration
+	// Token is the one to explain; "-" stands for the first line of the standard input.
+	Token string
 }
 
 const usage = `taskapi serves a multi-user tasks API.
 
   taskapi [serve]                        serve it (with no setting: on port 8000, from the SQLite file tasks.db)
   taskapi token --user NAME [--ttl 24h]  print a token with which NAME can use it
+  taskapi token explain [TOKEN | -]      say whether a token would be accepted, and why (- reads it from standard input)
   taskapi --help                         print this
 
 Settings come from the environment, then .env.local, then .env:
@@ -43,12 +49,15 @@ func ParseArgs(args []string) (Command, error) {
 		return command, nil
 	}
 	command.Name, args = args[0], args[1:]
+	if command.Name == Token && len(args) > 0 && args[0] == "explain" {
+		command.Name, args = Explain, args[1:]
+	}
 	flags := flag.NewFlagSet(command.Name, flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	switch command.Name {
 	case "--help", "-help", "-h":
 		command.Name = Help
-	case Help, Serve:
+	case Help, Serve, Explain:
 	case Token:
 		flags.StringVar(&command.User, "user", "", "")
 		flags.DurationVar(&command.TTL, "ttl", 24*time.Hour, "")
@@ -61,6 +70,8 @@ func ParseArgs(args []string) (Command, error) {
 		command.Name = Help
 	case err != nil:
 		return command, fmt.Errorf("%s: %w: see --help", command.Name, err)
+	case command.Name == Explain:
+		command.Token = cmp.Or(strings.Join(flags.Args(), " "), "-")
 	case flags.NArg() > 0:
 		return command, fmt.Errorf("%s: unexpected argument %q: see --help", command.Name, flags.Arg(0))
 	case command.Name == Token && command.User == "":

@@ -39,6 +39,10 @@ type Config struct {
 	Port           uint16        `env:"PORT" envDefault:"8000" help:"port to listen on; 0 takes a free one"`
 	Secret         string        `env:"BETTER_AUTH_SECRET" help:"secret that signs the tokens (HS256); at least 32 characters in production, made at the first start in development"`
 	Rotation       Rotation      `env:"BETTER_AUTH_SECRETS" help:"secrets by version while they rotate, as Better Auth has them: 2:new,1:old; the first signs, all verify"`
+	BetterAuthURL  string        `env:"BETTER_AUTH_URL" help:"origin of a Better Auth server whose key set signs tokens, too: https://app.example.com"`
+	JWKSURL        string        `env:"JWKS_URL" help:"key set of any other issuer (/api/auth/jwks on BETTER_AUTH_URL)"`
+	JWTIssuer      string        `env:"JWT_ISSUER" help:"what iss must be in tokens of the key set (the origin of BETTER_AUTH_URL)"`
+	JWTAudience    string        `env:"JWT_AUDIENCE" help:"what aud must hold in tokens of the key set (the origin of BETTER_AUTH_URL)"`
 	DatabaseURL    string        `env:"DATABASE_URL" envDefault:"sqlite://tasks.db" help:"postgres://USER:PASSWORD@HOST/NAME or sqlite://FILE"`
 	CORSOrigins    []string      `env:"CORS_ORIGINS" help:"comma-separated origins of browser clients, or * (localhost ports 3000 and 5173 in development, none in production)"`
 	LogLevel       slog.Level    `env:"LOG_LEVEL" envDefault:"info" help:"debug, info, warn or error"`
@@ -46,6 +50,8 @@ type Config struct {
 
 	// Database is DatabaseURL, parsed.
 	Database Database `env:"-"`
+	// Issuer is what BETTER_AUTH_URL, JWKS_URL, JWT_ISSUER and JWT_AUDIENCE say together.
+	Issuer Issuer `env:"-"`
 }
 
 // Production tells whether the server runs with ENVIRONMENT=production.
@@ -57,22 +63,13 @@ func (c *Config) Address() string {
 }
 
 // Load reads the settings of the current directory: the real environment goes before .env.local, which goes before .env.
-// In development a missing secret is made and kept in .env.local, which it says on notices. The error of bad settings
-// has a line for every fault, each naming its variable, and never a secret's value.
-func Load(notices io.Writer) (*Config, error) {
+// The error of bad settings has a line for every fault, each naming its variable, and never a secret's value.
+func Load() (*Config, error) {
 	sources, err := environment()
 	if err != nil {
 		return nil, err
 	}
-	cfg, err := Parse(sources...)
-	if err != nil || len(cfg.Secrets()) > 0 {
-		return cfg, err
-	}
-	if cfg.Secret, err = createSecret(); err != nil {
-		return nil, fmt.Errorf("BETTER_AUTH_SECRET: is not set, and a new one cannot be kept in %s: %w", localFile, err)
-	}
-	fmt.Fprintf(notices, "Made a random BETTER_AUTH_SECRET and kept it in %s, so that tokens survive a restart.\n", localFile)
-	return cfg, nil
+	return Parse(sources...)
 }
 
 // environment reads the settings' three sources, the weakest first.
@@ -118,8 +115,8 @@ func Parse(sources ...map[string]string) (*Config, error) {
 		}
 	case production:
 		cfg.Host = cmp.Or(cfg.Host, "0.0.0.0")
-		if len(cfg.Secrets()) == 0 {
-			fault("BETTER_AUTH_SECRET: must be set in production")
+		if len(cfg.Secrets()) == 0 && cfg.BetterAuthURL == "" && cfg.JWKSURL == "" {
+			fault("BETTER_AUTH_SECRET: must be set in production, or BETTER_AUTH_URL")
 		}
 		for _, secret := range cfg.Secrets() {
 			name := "BETTER_AUTH_SECRET"
@@ -143,6 +140,7 @@ func Parse(sources ...map[string]string) (*Config, error) {
 	if cfg.RequestTimeout <= 0 || cfg.RequestTimeout > MaxRequestTimeout {
 		fault("REQUEST_TIMEOUT: must be longer than 0 and at most %s, got %s", MaxRequestTimeout, cfg.RequestTimeout)
 	}
+	cfg.Issuer = cfg.parseIssuer(fault)
 	var err error
 	if cfg.Database, err = ParseDatabaseURL(cfg.DatabaseURL); err != nil {
 		fault("DATABASE_URL: %w", err)

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strconv"
@@ -13,6 +14,18 @@ import (
 
 // localFile holds the settings of one machine; git ignores it.
 const localFile = ".env.local"
+
+// EnsureSecret makes a secret in development, if none is set, and keeps it in .env.local, which it says on notices.
+func (c *Config) EnsureSecret(notices io.Writer) (err error) {
+	if c.Production() || len(c.Secrets()) > 0 {
+		return nil
+	}
+	if c.Secret, err = createSecret(); err != nil {
+		return fmt.Errorf("BETTER_AUTH_SECRET: is not set, and a new one cannot be kept in %s: %w", localFile, err)
+	}
+	fmt.Fprintf(notices, "Made a random BETTER_AUTH_SECRET and kept it in %s, so that tokens survive a restart.\n", localFile)
+	return nil
+}
 
 // createSecret makes 32 random bytes, in base64, and appends them to the local file, readable by its owner alone.
 func createSecret() (string, error) {

@@ -6,27 +6,14 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// Authenticate lets requests pass that carry a good token in their Authorization header, with HS256 under one of the
-// secrets and no other algorithm, and keeps the token's user for [UserID]. It fails all others with a [Refusal].
-func Authenticate(secrets []string) fiber.Handler {
-	var keys jwt.VerificationKeySet
-	for _, secret := range secrets {
-		keys.Keys = append(keys.Keys, []byte(secret))
-	}
+// Authenticate lets requests pass that carry a token in their Authorization header which the verifier accepts, and keeps
+// the token's user for [UserID]. It fails all others with a [Refusal], or with [ErrNoKeySet].
+func Authenticate(verifier *Verifier) fiber.Handler {
 	verify := jwtware.New(jwtware.Config{
-		Claims: &claims{},
-		KeyFunc: func(token *jwt.Token) (any, error) {
-			if token.Method != jwt.SigningMethodHS256 {
-				return nil, WrongAlgorithm
-			}
-			// Extensions that must be understood (RFC 7515, section 4.1.11): none is.
-			if _, critical := token.Header["crit"]; critical {
-				return nil, CriticalExtension
-			}
-			return keys, nil
-		},
+		Claims:  &claims{},
+		KeyFunc: verifier.key,
 		SuccessHandler: func(c *fiber.Ctx) error {
-			c.Locals(userIDKey, c.Locals("user").(*jwt.Token).Claims.(*claims).UserID)
+			c.Locals(userIDKey, c.Locals("user").(*jwt.Token).Claims.(*claims).user)
 			return c.Next()
 		},
 		ErrorHandler: func(_ *fiber.Ctx, err error) error { return refusal(err) },

@@ -20,10 +20,15 @@ const (
 	Malformed         Refusal = "malformed"
 	WrongAlgorithm    Refusal = "wrong_algorithm"
 	CriticalExtension Refusal = "critical_extension"
+	NoKeyID           Refusal = "no_key_id"
+	UnknownKey        Refusal = "unknown_key"
+	WrongKey          Refusal = "wrong_key"
 	BadSignature      Refusal = "bad_signature"
 	Expired           Refusal = "expired"
 	NotYetValid       Refusal = "not_yet_valid"
 	BadTime           Refusal = "bad_time"
+	WrongIssuer       Refusal = "wrong_issuer"
+	WrongAudience     Refusal = "wrong_audience"
 	NoUserID          Refusal = "no_user_id"
 )
 
@@ -33,10 +38,12 @@ func (r Refusal) Error() string { return string(r) }
 // Is makes every refusal an [ErrUnauthenticated].
 func (Refusal) Is(target error) bool { return target == ErrUnauthenticated }
 
-// refusal finds the reason in an error of the token libraries.
-func refusal(err error) Refusal {
+// refusal finds the reason in an error of the token libraries, if it is not [ErrNoKeySet].
+func refusal(err error) error {
 	var ours Refusal
 	switch {
+	case errors.Is(err, ErrNoKeySet):
+		return ErrNoKeySet
 	case errors.As(err, &ours):
 		return ours
 	case errors.Is(err, jwtware.ErrJWTMissingOrMalformed):

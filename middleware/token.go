@@ -2,6 +2,7 @@ package middleware
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,15 +23,21 @@ const (
 )
 
 // claims are the parts of a token that this server reads (RFC 7519, section 4.1, and the issuer's user_id). Names match
-// exactly, a repeated name is an error, and times must be numbers.
+// exactly, a repeated name is an error, and each value must be of its claim's type.
 type claims struct {
 	// Left empty, it gives the library's own checks nothing to check.
 	jwt.RegisteredClaims `json:"-"`
 
-	UserID string         `json:"user_id"`
+	UserID jsontext.Value `json:"user_id"`
+	Sub    jsontext.Value `json:"sub"`
+	Iss    jsontext.Value `json:"iss"`
+	Aud    jsontext.Value `json:"aud"`
 	Exp    jsontext.Value `json:"exp"`
 	Nbf    jsontext.Value `json:"nbf"`
 	Iat    jsontext.Value `json:"iat"`
+
+	keys *KeySet // whose key signed the token; nil if a shared secret did
+	user string  // whom the token names, once it has been found valid
 }
 
 // UnmarshalJSON puts the strict decoder in the place of the token library's lax one.
@@ -42,10 +49,30 @@ func (c *claims) UnmarshalJSON(text []byte) error {
 // Validate is called by the token library once the signature has been found good. It is the whole judgement on the
 // claims, and its errors are a [Refusal]: the library by itself requires none and ignores a future iat.
 func (c *claims) Validate() error {
-	now := time.Now()
-	if CheckUserID(c.UserID) != nil {
+	if err := c.checkTimes(time.Now()); err != nil {
+		return err
+	}
+	name := c.UserID
+	if c.keys != nil {
+		if iss, _ := decodeString(c.Iss); iss != c.keys.issuer.Name {
+			return WrongIssuer
+		}
+		if !slices.Contains(decodeAudience(c.Aud), c.keys.issuer.Audience) {
+			return WrongAudience
+		}
+		if name == nil {
+			name = c.Sub
+		}
+	}
+	user, err := decodeString(name)
+	if err != nil || CheckUserID(user) != nil {
 		return NoUserID
 	}
+	c.user = user
+	return nil
+}
+
+func (c *claims) checkTimes(now time.Time) error {
 	expiry, err := seconds(c.Exp)
 	if err != nil {
 		return BadTime // a missing one included
@@ -66,6 +93,25 @@ func (c *claims) Validate() error {
 		}
 	}
 	return nil
+}
+
+func decodeString(value jsontext.Value) (text string, err error) {
+	if value.Kind() != '"' {
+		return "", errors.New("the claim is not a string")
+	}
+	err = json.Unmarshal(value, &text)
+	return text, err
+}
+
+// decodeAudience reads an audience, which is a string or a list of them (RFC 7519, section 4.1.3).
+func decodeAudience(value jsontext.Value) (audience []string) {
+	if one, err := decodeString(value); err == nil {
+		return []string{one}
+	}
+	if err := json.Unmarshal(value, &audience); err != nil {
+		return nil
+	}
+	return audience
 }
 
 // CheckUserID tells whether an id can name a user: 1 to 255 characters of UTF-8, not all white space, none of them NUL.

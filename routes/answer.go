@@ -60,7 +60,7 @@ func judge(err error) (status int, detail any) {
 		return fiber.StatusNotFound, missing.Error()
 	case errors.As(err, &refused):
 		status = refused.Code
-	case errors.Is(err, middleware.ErrDraining), models.Unavailable(err):
+	case errors.Is(err, middleware.ErrDraining), errors.Is(err, middleware.ErrNoKeySet), models.Unavailable(err):
 		status = fiber.StatusServiceUnavailable
 	default:
 		status = fiber.StatusInternalServerError

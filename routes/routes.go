@@ -21,9 +21,9 @@ type route struct {
 	handler      fiber.Handler
 }
 
-// New makes the app that main serves and every test drives. It opens and starts nothing: the database and the drain are
-// the caller's to end.
-func New(cfg *config.Config, db *gorm.DB, log *slog.Logger, drain *middleware.Drain) *fiber.App {
+// New makes the app that main serves and every test drives. It opens and starts nothing: the database, the drain
+// and the key set, which may be nil, are the caller's to keep and to end.
+func New(cfg *config.Config, db *gorm.DB, keys *middleware.KeySet, log *slog.Logger, drain *middleware.Drain) *fiber.App {
 	app := fiber.New(fiber.Config{
 		AppName:               "taskapi",
 		DisableStartupMessage: true,
@@ -50,8 +50,8 @@ func New(cfg *config.Config, db *gorm.DB, log *slog.Logger, drain *middleware.Dr
 	add(app, operationRoutes(db, drain))
 	add(app, documentationRoutes())
 
-	authenticate := middleware.Authenticate(cfg.Secrets())
-	add(app, taskRoutes(db), drain.Handler(), authenticate, middleware.LimitBody(), middleware.LimitTime(cfg.RequestTimeout))
+	authenticate := middleware.Authenticate(middleware.NewVerifier(cfg.Secrets(), keys))
+	add(app, taskRoutes(db), drain.Handler(), middleware.LimitTime(cfg.RequestTimeout), authenticate, middleware.LimitBody())
 	return app
 }
 

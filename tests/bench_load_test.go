@@ -42,7 +42,7 @@ const (
 func BenchmarkLoad(b *testing.B) {
 	databaseURL := newPostgres(b)
 	s := newServer(b, databaseURL)
-	app := routes.New(s.cfg, s.db, s.cfg.Logger(devNull(b)), s.drain)
+	app := routes.New(s.cfg, s.db, s.keys, s.cfg.Logger(devNull(b)), s.drain)
 	appAddress := listenLoopback(b, app.Listener, app.Shutdown)
 
 	pool, err := s.db.DB()

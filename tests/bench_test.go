@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/golang-jwt/jwt/v5"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
@@ -41,25 +42,41 @@ func BenchmarkEndpoints(b *testing.B) {
 	})
 }
 
-// BenchmarkToken judges tokens on a request that needs no database: a good one leads to the 422 of its path.
+// BenchmarkToken judges tokens on a request that needs no database: a good one leads to the 422 of its path. Tokens of
+// public keys are sent again and again ("seen"), and each but once in a while ("new"), so that none is remembered.
 func BenchmarkToken(b *testing.B) {
-	s := newServer(b, newSQLite(b))
-	for _, of := range []struct {
-		name, token string
-		status      int
-	}{
-		{"accepted", token(b, "ann"), 422},
-		{"refused", token(b, "ann") + "x", 401},
-	} {
-		b.Run(of.name, func(b *testing.B) {
+	ed, rs := newKey(b, "ed", jwt.SigningMethodEdDSA), newKey(b, "rs", jwt.SigningMethodRS256)
+	es := newKey(b, "es", jwt.SigningMethodES256)
+	auth := newIssuer(b, ed, es, rs)
+	s := newServerOf(b, auth, newSQLite(b))
+	run := func(name string, status int, tokens ...string) {
+		b.Run(name, func(b *testing.B) {
 			app := newCaller(s)
-			app.prepare("GET", "/api/tasks/x", of.token, "")
+			app.prepare("GET", "/api/tasks/x", tokens[0], "")
 			b.ReportAllocs()
-			for b.Loop() {
-				app.call(b, of.status)
+			for i := 0; b.Loop(); i++ {
+				app.ctx.Request.Header.Set("Authorization", "Bearer "+tokens[i%len(tokens)])
+				app.call(b, status)
 			}
 		})
 	}
+	run("accepted/HS256", 422, token(b, "ann"))
+	for _, key := range []signingKey{ed, es, rs} {
+		tokens := make([]string, 8500) // more than are remembered
+		for i := range tokens {
+			tokens[i] = key.sign(b, nil, auth.stock(fmt.Sprint("user ", i), nil))
+		}
+		run("accepted/"+key.method.Alg()+"/seen", 422, tokens[0])
+		run("accepted/"+key.method.Alg()+"/new", 422, tokens...)
+	}
+	for _, f := range forgeries(b, auth, ed, rs) {
+		switch f.attack {
+		case "algorithm none without a signature", "sub alone under the secret", "a truncated signature", "a signature of zeros", "the kid \"/dev/null\"",
+			"many dots", "8 kB of letters", "8 kB with a bad signature", "8 kB of nested lists", "a critical extension", "the claim sub twice":
+			run("refused/"+f.attack, 401, f.token)
+		}
+	}
+	run("refused/a bad HMAC", 401, token(b, "ann")+"x")
 }
 
 // direct issues statements without the app, the ORM and, for PostgreSQL, database/sql.
@@ -134,7 +151,7 @@ type caller struct {
 
 // newCaller takes the server's app anew, with a log that is written but not kept.
 func newCaller(s *server) *caller {
-	app := routes.New(s.cfg, s.db, s.cfg.Logger(io.Discard), s.drain)
+	app := routes.New(s.cfg, s.db, s.keys, s.cfg.Logger(io.Discard), s.drain)
 	app.Handler() // makes the app ready, as listening would
 	return &caller{handler: app.Server().Handler}
 }

@@ -159,7 +159,8 @@ func TestWrongUsageIsOneClearLine(t *testing.T) {
 
 // settings are the names of all variables.
 var settings = []string{
-	"BETTER_AUTH_SECRET", "BETTER_AUTH_SECRETS", "CORS_ORIGINS", "DATABASE_URL", "ENVIRONMENT", "HOST", "LOG_LEVEL", "PORT", "REQUEST_TIMEOUT",
+	"BETTER_AUTH_SECRET", "BETTER_AUTH_SECRETS", "BETTER_AUTH_URL", "CORS_ORIGINS", "DATABASE_URL", "ENVIRONMENT", "HOST", "JWKS_URL", "JWT_AUDIENCE",
+	"JWT_ISSUER", "LOG_LEVEL", "PORT", "REQUEST_TIMEOUT",
 }
 
 // listed finds the variables at the beginnings of a text's lines, be they commented out.
@@ -266,6 +267,30 @@ func TestAMalformedFileIsRefusedWithoutBeingQuoted(t *testing.T) {
 			require.Equal(t, []string{name}, h.files(t))
 		}
 	}
+}
+
+func TestATokenIsExplainedByTheProgram(t *testing.T) {
+	buildProgram(t)
+	t.Parallel()
+	h := newHome(t)
+	setting := []string{"BETTER_AUTH_SECRET=" + testSecret}
+	good, bad := token(t, "ann"), claim(`{"sub":"ann","exp":%d}`, time.Hour)
+	for _, args := range [][]string{{good}, {"Bearer " + good}, {"Bearer", good}} {
+		got := h.run(t, setting, append([]string{"token", "explain"}, args...)...)
+		require.Zero(t, got.code, "%+v", got)
+		require.Contains(t, got.stdout, `Accepted, as the user "ann"`)
+		require.Empty(t, got.stderr)
+	}
+	for _, args := range [][]string{{"-"}, nil} {
+		got := h.runWith(t, bad+"\nnothing of this is read", setting, append([]string{"token", "explain"}, args...)...)
+		require.Equal(t, 1, got.code)
+		require.Contains(t, got.stdout, "Refused: ")
+		require.Equal(t, "the token would be refused: no_user_id\n", got.stderr)
+	}
+	require.Empty(t, h.files(t), "to explain a token changes nothing")
+	got := h.run(t, nil, "token", "explain", good)
+	require.Equal(t, 1, got.code, "there is no secret")
+	require.Empty(t, h.files(t), "to explain a token makes no secret")
 }
 
 func TestAMissingSecretIsAppendedToTheLocalFile(t *testing.T) {

@@ -290,3 +290,61 @@ func TestADatabaseIsNamedWithoutItsPassword(t *testing.T) {
 		require.Equal(t, want, fmt.Sprintf("%v", database))
 	}
 }
+
+func TestTheIssuerIsMadeOfItsFourSettings(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		settings []string
+		want     [3]string // where the keys are, iss, aud
+	}{
+		{nil, [3]string{}},
+		{[]string{"BETTER_AUTH_URL", "https://App.Example.com:443/"}, [3]string{"https://app.example.com/api/auth/jwks", "https://app.example.com", "https://app.example.com"}},
+		{[]string{"BETTER_AUTH_URL", "http://localhost:3000"}, [3]string{"http://localhost:3000/api/auth/jwks", "http://localhost:3000", "http://localhost:3000"}},
+		{[]string{"BETTER_AUTH_URL", "https://app.example.com/auth/"}, [3]string{"https://app.example.com/auth/jwks", "https://app.example.com", "https://app.example.com"}},
+		{
+			[]string{"BETTER_AUTH_URL", "https://app.example.com", "JWKS_URL", "http://web:3000/api/auth/jwks", "JWT_AUDIENCE", "tasks"},
+			[3]string{"http://web:3000/api/auth/jwks", "https://app.example.com", "tasks"},
+		},
+		{
+			[]string{"JWKS_URL", "https://id.example.com/keys?v=2", "JWT_ISSUER", "https://id.example.com/", "JWT_AUDIENCE", "tasks"},
+			[3]string{"https://id.example.com/keys?v=2", "https://id.example.com/", "tasks"},
+		},
+		{
+			[]string{"BETTER_AUTH_URL", "http://10.0.0.7:3000", "JWT_ISSUER", "me"},
+			[3]string{"http://10.0.0.7:3000/api/auth/jwks", "me", "http://10.0.0.7:3000"},
+		},
+	} {
+		for _, environment := range []string{"development", "production"} {
+			cfg, err := parse(append([]string{"ENVIRONMENT", environment, "BETTER_AUTH_SECRET", testSecret}, c.settings...)...)
+			require.NoError(t, err)
+			require.Equal(t, c.want, [3]string{cfg.Issuer.KeySetURL, cfg.Issuer.Name, cfg.Issuer.Audience})
+		}
+	}
+}
+
+func TestABadIssuerIsNamed(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		settings, names []string
+	}{
+		{[]string{"BETTER_AUTH_URL", "app.example.com"}, []string{"BETTER_AUTH_URL"}},
+		{[]string{"BETTER_AUTH_URL", "ftp://app.example.com"}, []string{"BETTER_AUTH_URL"}},
+		{[]string{"BETTER_AUTH_URL", "https://"}, []string{"BETTER_AUTH_URL"}},
+		{[]string{"BETTER_AUTH_URL", "https://ann:hunter2@app.example.com"}, []string{"BETTER_AUTH_URL"}},
+		{[]string{"BETTER_AUTH_URL", "https://%zz.example.com/hunter2"}, []string{"BETTER_AUTH_URL"}},
+		{[]string{"BETTER_AUTH_URL", "http://app.example.com"}, []string{"BETTER_AUTH_URL"}},
+		{[]string{"BETTER_AUTH_URL", "http://8.8.8.8"}, []string{"BETTER_AUTH_URL"}},
+		{[]string{"BETTER_AUTH_URL", "https://app.example.com", "JWKS_URL", "http://app.example.com/keys"}, []string{"JWKS_URL"}},
+		{[]string{"JWKS_URL", "https://id.example.com/keys"}, []string{"JWT_AUDIENCE", "JWT_ISSUER"}},
+		{[]string{"JWKS_URL", "nonsense", "JWT_AUDIENCE", "tasks"}, []string{"JWKS_URL", "JWT_ISSUER"}},
+		{[]string{"JWT_ISSUER", "https://id.example.com", "JWT_AUDIENCE", "tasks"}, []string{"JWT_AUDIENCE", "JWT_ISSUER"}},
+	} {
+		cfg, err := parse(append([]string{"ENVIRONMENT", "production", "BETTER_AUTH_SECRET", testSecret}, c.settings...)...)
+		faulty(t, cfg, err, c.names...)
+	}
+	cfg, err := parse("ENVIRONMENT", "production")
+	faulty(t, cfg, err, "BETTER_AUTH_SECRET")
+	cfg, err = parse("ENVIRONMENT", "production", "BETTER_AUTH_URL", "https://app.example.com")
+	require.NoError(t, err, "a key set does without a secret")
+	require.Empty(t, cfg.Secrets())
+}

@@ -94,11 +94,17 @@ type outcome struct {
 // run waits for the end of the program.
 func (h home) run(t testing.TB, settings []string, args ...string) outcome {
 	t.Helper()
+	return h.runWith(t, "", settings, args...)
+}
+
+// runWith is run with a text on the standard input.
+func (h home) runWith(t testing.TB, stdin string, settings []string, args ...string) outcome {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	var stdout, stderr bytes.Buffer
 	cmd := h.command(ctx, settings, args)
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &stdout, &stderr
 	err := cmd.Run()
 	require.NoError(t, ctx.Err(), "the program did not end: %s", &stderr)
 	if _, exited := err.(*exec.ExitError); !exited {

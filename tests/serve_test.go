@@ -77,8 +77,9 @@ func TestLoadMakesASecretOnceAndReadsItsThreeSourcesInOrder(t *testing.T) {
 	}
 	load := func() (*config.Config, string) {
 		var notices strings.Builder
-		cfg, err := config.Load(&notices)
+		cfg, err := config.Load()
 		require.NoError(t, err)
+		require.NoError(t, cfg.EnsureSecret(&notices))
 		return cfg, notices.String()
 	}
 	require.NoError(t, os.WriteFile(".env", []byte("PORT=1\nHOST=10.0.0.1\nLOG_LEVEL=warn\n"), 0o600))
@@ -100,12 +101,12 @@ func TestLoadMakesASecretOnceAndReadsItsThreeSourcesInOrder(t *testing.T) {
 	require.Equal(t, first, second)
 
 	require.NoError(t, os.WriteFile(".env.local", []byte("BETTER_AUTH_SECRET='s3cret\nbroken"), 0o600))
-	_, err = config.Load(os.Stderr)
+	_, err = config.Load()
 	require.ErrorContains(t, err, ".env.local")
 	require.NotContains(t, err.Error(), "s3cret")
 	require.NoError(t, os.Remove(".env.local"))
 	require.NoError(t, os.Mkdir(".env.local", 0o700))
-	_, err = config.Load(os.Stderr)
+	_, err = config.Load()
 	require.ErrorContains(t, err, ".env.local")
 }
 

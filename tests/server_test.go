@@ -32,6 +32,7 @@ type server struct {
 	app   *fiber.App
 	cfg   *config.Config
 	db    *gorm.DB
+	keys  *middleware.KeySet
 	drain *middleware.Drain
 	logs  *logBuffer
 
@@ -74,7 +75,11 @@ func newServer(t testing.TB, databaseURL string, settings ...string) *server {
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = models.Close(db) })
 	s := &server{cfg: cfg, db: db, drain: &middleware.Drain{}, logs: &logBuffer{}}
-	s.app = routes.New(cfg, db, cfg.Logger(s.logs), s.drain)
+	ctx, stop := context.WithCancel(context.Background())
+	t.Cleanup(stop)
+	log := cfg.Logger(s.logs)
+	s.keys = middleware.KeepKeySet(ctx, cfg.Issuer, log)
+	s.app = routes.New(cfg, db, s.keys, log, s.drain)
 	return s
 }
 

@@ -1,0 +1,173 @@
+package middleware
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"taskapi/config"
+)
+
+// Explain writes down what a server with these settings would make of a token and why, trusting nothing in the token and
+// never repeating its signature. A scheme in front of it is left out. If the settings name an issuer, its keys are fetched. The error
+// wraps that of [Verifier.Verify]: it is nil for a token that would be accepted.
+func Explain(ctx context.Context, w io.Writer, cfg *config.Config, token string) error {
+	token = strings.TrimSpace(token)
+	if scheme, rest, found := strings.Cut(token, " "); found && strings.EqualFold(scheme, "Bearer") {
+		token = strings.TrimSpace(rest)
+	}
+	e := explanation{cfg: cfg, parts: strings.Split(token, ".")}
+	if cfg.Issuer.KeySetURL != "" {
+		e.keys = newKeySet(cfg.Issuer)
+		e.unreachable = e.keys.start(ctx, slog.New(slog.DiscardHandler))
+	}
+	for i, part := range []*members{&e.header, &e.claims} {
+		if i < len(e.parts) {
+			*part, _ = decodePart(e.parts[i], jsontext.AllowDuplicateNames(true))
+		}
+	}
+	user, err := NewVerifier(cfg.Secrets(), e.keys).Verify(token)
+	if err == nil {
+		fmt.Fprintf(w, "Accepted, as the user %q.\n", user)
+	} else {
+		reason, remedy := e.why(err)
+		fmt.Fprintf(w, "Refused: %s.\n", reason)
+		if remedy != "" {
+			fmt.Fprintf(w, "To change that: %s.\n", remedy)
+		}
+	}
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	e.header.print(table, "Header")
+	e.claims.print(table, "Claims")
+	fmt.Fprintf(table, "\nKey\n  %s\n", e.key())
+	if err != nil {
+		err = fmt.Errorf("the token would be refused: %w", err)
+	}
+	return errors.Join(err, table.Flush())
+}
+
+// explanation is what is known of a token, and the settings that it is held against.
+type explanation struct {
+	cfg            *config.Config
+	keys           *KeySet
+	unreachable    error
+	parts          []string
+	header, claims members
+}
+
+// why puts a refusal into words, and what would change it.
+func (e explanation) why(refused error) (reason, remedy string) {
+	algorithm, issuer := e.header.text("alg"), e.cfg.Issuer
+	switch {
+	case refused == ErrNoKeySet:
+		return fmt.Sprintf("the key set cannot be fetched, so that a server would answer 503: %v", e.unreachable),
+			"see that BETTER_AUTH_URL or JWKS_URL is right and can be reached from here"
+	case refused == Malformed:
+		return e.malformed()
+	case refused == CriticalExtension:
+		return "its header demands an extension (crit), and none is known", ""
+	case refused == WrongAlgorithm && slices.Contains(publicAlgorithms, algorithm):
+		return algorithm + " token, but only BETTER_AUTH_SECRET is set",
+			"set BETTER_AUTH_URL to the server that signed it, whose iss claim says " + show(e.claims["iss"])
+	case refused == WrongAlgorithm && algorithm == "HS256":
+		return "HS256 token, but BETTER_AUTH_SECRET is not set", "set BETTER_AUTH_SECRET to the secret that signed it"
+	case refused == WrongAlgorithm:
+		return fmt.Sprintf("its algorithm is %s; accepted are HS256 with a shared secret, and %s with a key set",
+			show(e.header["alg"]), strings.Join(publicAlgorithms, ", ")), ""
+	case refused == NoKeyID:
+		return "its header does not name the key that signed it (kid)", ""
+	case refused == UnknownKey:
+		return fmt.Sprintf("the key set at %s does not have its key %s", issuer.KeySetURL, show(e.header["kid"])),
+			"set BETTER_AUTH_URL or JWKS_URL to the server that signed it, if that is another one"
+	case refused == WrongKey:
+		return fmt.Sprintf("its key %s is not one for %s", show(e.header["kid"]), algorithm), ""
+	case refused == BadSignature && algorithm == "HS256":
+		return "its signature is not by a secret that is set here, or it was changed or cut on its way",
+			"set BETTER_AUTH_SECRET to the secret that signed it; while secrets rotate, list both in BETTER_AUTH_SECRETS"
+	case refused == BadSignature:
+		return "its signature is not by the key that it names, or it was changed or cut on its way", ""
+	case refused == WrongIssuer:
+		return fmt.Sprintf("its iss is %s and must be %q", show(e.claims["iss"]), issuer.Name),
+			"set JWT_ISSUER to that iss, if it is the server that you trust"
+	case refused == WrongAudience:
+		return fmt.Sprintf("its aud is %s and must be or hold %q", show(e.claims["aud"]), issuer.Audience),
+			"set JWT_AUDIENCE, if that aud means this API"
+	case refused == NoUserID:
+		return e.nobody()
+	}
+	return e.mistimed(refused)
+}
+
+func (e explanation) malformed() (reason, remedy string) {
+	const fetch = "send the JWT that Better Auth's jwt plugin gives at /api/auth/token"
+	switch len(e.parts) {
+	case 1:
+		return "it is not a JWT; an opaque session token is for Better Auth alone", fetch
+	case 3:
+	case 5:
+		return "it is an encrypted token (JWE), which only its issuer can read", fetch
+	default:
+		return fmt.Sprintf("a JWT has three parts with dots between them, and this has %d", len(e.parts)), ""
+	}
+	if e.header == nil {
+		return "its first part is not a JSON object in base64url", ""
+	}
+	if _, err := decodePart(e.parts[1]); err != nil {
+		return "its second part is not a JSON object in base64url that has each claim once", ""
+	}
+	return "its signature is not base64url", ""
+}
+
+func (e explanation) nobody() (reason, remedy string) {
+	public := e.header.text("alg") != "HS256"
+	switch {
+	case e.claims["user_id"] != nil:
+		return "its user_id is not a string of 1 to 255 characters", ""
+	case public:
+		return "it has neither user_id nor sub", ""
+	case e.claims["session"] != nil:
+		return "it is a session cookie of Better Auth, which signs that with the same secret, and not a token for an API", "send a token with user_id"
+	case e.claims["email"] != nil && e.claims["sub"] == nil:
+		return "it has no user_id: Better Auth's e-mail links are signed with the same secret, and are no tokens for an API", "send a token with user_id"
+	}
+	return "it has no user_id, and HS256 tokens are taken by that claim alone, never by sub", "sign it with user_id"
+}
+
+func (e explanation) mistimed(refused error) (reason, remedy string) {
+	switch {
+	case refused == Expired:
+		return "it expired " + when(e.claims["exp"]), "have a new one issued"
+	case refused == BadTime && e.claims["exp"] == nil:
+		return "it has no exp, so that it would never expire", ""
+	case refused == BadTime:
+		return "one of its times (exp, nbf, iat) is not a number of seconds since 1970 within the calendar", ""
+	}
+	return "it is not valid yet: nbf or iat is to come, by more than the minute that clocks may differ", "set the clocks"
+}
+
+// key says which key the token was held against.
+func (e explanation) key() string {
+	algorithm := e.header.text("alg")
+	switch {
+	case algorithm == "HS256" && len(e.cfg.Secrets()) == 1:
+		return "the shared secret"
+	case algorithm == "HS256" && len(e.cfg.Secrets()) > 1:
+		return fmt.Sprintf("the %d shared secrets, one after the other", len(e.cfg.Secrets()))
+	case !slices.Contains(publicAlgorithms, algorithm) || e.keys == nil || e.unreachable != nil:
+		return "none"
+	}
+	var published []string
+	all, _ := e.keys.keys.KeyReadAll(context.Background())
+	for _, key := range all {
+		published = append(published, strconv.Quote(key.Marshal().KID))
+	}
+	return fmt.Sprintf("%s, of %s at %s", show(e.header["kid"]), strings.Join(published, ", "), e.cfg.Issuer.KeySetURL)
+}

@@ -1,0 +1,115 @@
+package tests
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/stretchr/testify/require"
+
+	"taskapi/middleware"
+)
+
+// explain returns what the settings make of a token, and the program's own error.
+func explain(t testing.TB, token string, settings ...string) (text string, err error) {
+	t.Helper()
+	cfg, err := parse(settings...)
+	require.NoError(t, err)
+	var b bytes.Buffer
+	err = middleware.Explain(context.Background(), &b, cfg, token)
+	if _, signature := cutSignature("." + token); len(signature) > 8 {
+		require.NotContains(t, b.String(), signature, "a signature is shown")
+	}
+	return b.String(), err
+}
+
+func TestExplainSaysWhatAServerWouldDoAndWhy(t *testing.T) {
+	t.Parallel()
+	ed, rs, stranger := newKey(t, "ed", jwt.SigningMethodEdDSA), newKey(t, "rs", jwt.SigningMethodRS256), newKey(t, "stranger", jwt.SigningMethodEdDSA)
+	auth := newIssuer(t, ed, rs)
+	secret := []string{"BETTER_AUTH_SECRET", testSecret}
+	both := append([]string{"BETTER_AUTH_URL", auth.origin()}, secret...)
+	stock := func(more map[string]any) string { return ed.sign(t, nil, auth.stock("ann", more)) }
+	good := claim(`{"user_id":"ann","exp":%d}`, time.Hour)
+	for name, c := range map[string]struct {
+		token    string
+		settings []string
+		says     []string
+	}{
+		"a token of the secret":     {good, secret, []string{`Accepted, as the user "ann"`, "HS256", "in 59m", "the shared secret"}},
+		"behind its scheme":         {" bearer  " + good + "\n", secret, []string{`Accepted, as the user "ann"`}},
+		"one of several secrets":    {good, append([]string{"BETTER_AUTH_SECRETS", "2:other"}, secret...), []string{"Accepted", "the 2 shared secrets"}},
+		"the stock token":           {stock(nil), both, []string{`Accepted, as the user "ann"`, "EdDSA", `"ed", of "ed", "rs" at ` + auth.origin() + "/api/auth/jwks", "ann@example.com"}},
+		"the stock token, no URL":   {stock(nil), secret, []string{"EdDSA token, but only BETTER_AUTH_SECRET is set", "set BETTER_AUTH_URL", auth.origin()}},
+		"no secret":                 {good, both[:2], []string{"HS256 token, but BETTER_AUTH_SECRET is not set", "set BETTER_AUTH_SECRET"}},
+		"another secret":            {signWith(t, jwt.SigningMethodHS256, []byte("x")), secret, []string{"not by a secret that is set here", "BETTER_AUTH_SECRETS"}},
+		"another key":               {signingKey{id: "ed", method: stranger.method, private: stranger.private}.sign(t, nil, auth.stock("ann", nil)), both, []string{"not by the key that it names"}},
+		"HS384":                     {signWith(t, jwt.SigningMethodHS384, []byte(testSecret)), secret, []string{`its algorithm is "HS384"`, "EdDSA, ES256, ES512, RS256, PS256"}},
+		"none":                      {signWith(t, jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType), secret, []string{`its algorithm is "none"`}},
+		"a critical extension":      {forge(`{"alg":"HS256","crit":["x"]}`, `{}`), secret, []string{"extension"}},
+		"no kid":                    {ed.sign(t, map[string]any{"kid": nil}, auth.stock("ann", nil)), both, []string{"does not name the key"}},
+		"an unknown key":            {stranger.sign(t, nil, auth.stock("ann", nil)), both, []string{`does not have its key "stranger"`, `"ed", "rs"`, "JWKS_URL"}},
+		"a key of another type":     {ed.sign(t, map[string]any{"kid": "rs"}, auth.stock("ann", nil)), both, []string{`its key "rs" is not one for EdDSA`}},
+		"expired":                   {claim(`{"user_id":"ann","exp":%d}`, -2*time.Hour), secret, []string{"it expired", "2h0m", "new one"}},
+		"no exp":                    {claim(`{"user_id":"ann"}`), secret, []string{"no exp"}},
+		"exp as text":               {claim(`{"user_id":"ann","exp":"%d"}`, time.Hour), secret, []string{"not a number of seconds", "(not a time)"}},
+		"nbf to come":               {claim(`{"user_id":"ann","exp":%d,"nbf":%d}`, time.Hour, 30*time.Minute), secret, []string{"not valid yet", "in 29m"}},
+		"another issuer":            {stock(map[string]any{"iss": "https://evil.example.com"}), both, []string{`its iss is "https://evil.example.com" and must be "` + auth.origin(), "JWT_ISSUER"}},
+		"no issuer":                 {stock(map[string]any{"iss": nil}), both, []string{"its iss is missing"}},
+		"another audience":          {stock(map[string]any{"aud": []string{"a", "b"}}), both, []string{`its aud is ["a","b"] and must be or hold "` + auth.origin(), "JWT_AUDIENCE"}},
+		"nobody":                    {stock(map[string]any{"sub": nil}), both, []string{"neither user_id nor sub"}},
+		"sub under the secret":      {claim(`{"sub":"ann","exp":%d}`, time.Hour), secret, []string{"never by sub"}},
+		"a blank user_id":           {claim(`{"user_id":" ","exp":%d}`, time.Hour), secret, []string{"1 to 255 characters"}},
+		"the session cookie":        {claim(`{"session":{"userId":"ann"},"user":{"id":"ann"},"exp":%d}`, time.Hour), secret, []string{"session cookie", "user_id"}},
+		"an e-mail link":            {claim(`{"email":"ann@example.com","exp":%d}`, time.Hour), secret, []string{"e-mail links"}},
+		"an opaque token":           {"h6PqSbvYh0lxTXGKwGqPJ8eDvqGoZSdN", both, []string{"not a JWT", "/api/auth/token"}},
+		"nothing":                   {"", both, []string{"not a JWT"}},
+		"an encrypted token":        {"a.b.c.d.e", both, []string{"encrypted"}},
+		"two parts":                 {"a.b", both, []string{"this has 2"}},
+		"a header in clear":         {"{}.e30.AAAA", both, []string{"first part"}},
+		"a claim twice":             {claim(`{"user_id":"ann","exp":%d,"exp":1}`, time.Hour), secret, []string{"each claim once"}},
+		"a signature with a plus":   {"eyJhbGciOiJIUzI1NiJ9.e30.++++++++++", secret, []string{"signature is not base64url"}},
+		"an issuer out of reach":    {stock(nil), append([]string{"BETTER_AUTH_URL", "http://127.0.0.1:1"}, secret...), []string{"cannot be fetched", "503", "127.0.0.1:1"}},
+		"the secret, issuer or not": {good, append([]string{"BETTER_AUTH_URL", "http://127.0.0.1:1"}, secret...), []string{"Accepted"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			text, err := explain(t, c.token, c.settings...)
+			for _, said := range c.says {
+				require.Contains(t, text, said)
+			}
+			require.Equal(t, err == nil, strings.HasPrefix(text, "Accepted"), "%v\n%s", err, text)
+			require.Equal(t, err != nil, strings.HasPrefix(text, "Refused: "), "%v\n%s", err, text)
+			require.NotContains(t, text, testSecret)
+		})
+	}
+}
+
+// Whatever a server refuses is explained with the same reason.
+func TestExplainAgreesWithTheServerOnForgedTokens(t *testing.T) {
+	t.Parallel()
+	ed, rs := newKey(t, "ed", jwt.SigningMethodEdDSA), newKey(t, "rs", jwt.SigningMethodRS256)
+	auth := newIssuer(t, ed, rs)
+	for _, f := range forgeries(t, auth, ed, rs) {
+		text, err := explain(t, f.token, "BETTER_AUTH_SECRET", testSecret, "BETTER_AUTH_URL", auth.origin())
+		require.ErrorIs(t, err, f.reason, "%s\n%s", f.attack, text)
+		require.Regexp(t, `^Refused: [^\n]+\.\n`, text, f.attack)
+		require.NotContains(t, text, "%!", f.attack)
+	}
+	require.Zero(t, auth.strays.Load())
+}
+
+func TestExplainShowsTimesInTheLocalZoneAndNothingThatSteersATerminal(t *testing.T) {
+	t.Parallel()
+	at := time.Now().Add(time.Hour).Truncate(time.Second)
+	text, err := explain(t, forge(`{"alg":"HS256","kid":"\u001b[2J"}`, fmt.Sprintf(`{"user_id":"a\u202eb\u0007","exp":%d,"x\u009b31m":"`+"\u009b\u202e"+`"}`, at.Unix())), "BETTER_AUTH_SECRET", testSecret)
+	require.NoError(t, err)
+	require.Contains(t, text, at.Local().Format("2006-01-02 15:04:05"))
+	require.Regexp(t, regexp.MustCompile(`exp\s+\d+\s+\S+ \S+ \S+, in (59m5\ds|1h0m0s)`), text)
+	require.NotRegexp(t, `[\x00-\x09\x0b-\x1f\x7f-\x{9f}\x{202e}]`, text)
+}

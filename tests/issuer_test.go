@@ -1,0 +1,166 @@
+package tests
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/MicahParks/jwkset"
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/stretchr/testify/require"
+)
+
+// issuer is an authentication server that publishes a key set, and nothing else.
+type issuer struct {
+	*httptest.Server
+	set     atomic.Value // the document, as bytes
+	fetches atomic.Int64
+	strays  atomic.Int64 // requests for anything but the key set
+}
+
+func newIssuer(t testing.TB, keys ...signingKey) *issuer {
+	i := newSilentIssuer(t, keys...)
+	i.Start()
+	return i
+}
+
+// newSilentIssuer has an address, but does not answer before it is started.
+func newSilentIssuer(t testing.TB, keys ...signingKey) *issuer {
+	t.Helper()
+	i := &issuer{}
+	i.publish(t, keys...)
+	i.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/api/auth/jwks" {
+			i.strays.Add(1)
+			return
+		}
+		i.fetches.Add(1)
+		_, _ = w.Write(i.set.Load().([]byte))
+	}))
+	t.Cleanup(i.Close)
+	return i
+}
+
+// origin is the issuer's address, be it started or not.
+func (i *issuer) origin() string { return "http://" + i.Listener.Addr().String() }
+
+// publish replaces the key set.
+func (i *issuer) publish(t testing.TB, keys ...signingKey) {
+	t.Helper()
+	set := jwkset.NewMemoryStorage()
+	for _, key := range keys {
+		jwk, err := jwkset.NewJWKFromKey(key.public(), jwkset.JWKOptions{
+			Marshal:  jwkset.JWKMarshalOptions{Private: true}, // for the one that is symmetric
+			Metadata: jwkset.JWKMetadataOptions{KID: key.id, ALG: key.declares, USE: key.use},
+		})
+		require.NoError(t, err)
+		require.NoError(t, set.KeyWrite(context.Background(), jwk))
+	}
+	text, err := set.JSONPrivate(context.Background())
+	require.NoError(t, err)
+	i.set.Store([]byte(text))
+}
+
+// signingKey is a key of an issuer. What it declares about itself may be left out.
+type signingKey struct {
+	id       string
+	method   jwt.SigningMethod
+	private  any
+	declares jwkset.ALG
+	use      jwkset.USE
+}
+
+func newKey(t testing.TB, id string, method jwt.SigningMethod) signingKey {
+	t.Helper()
+	var private any
+	var err error
+	switch method.Alg()[:2] {
+	case "Ed":
+		_, private, err = ed25519.GenerateKey(rand.Reader)
+	case "ES":
+		curves := map[string]elliptic.Curve{"ES256": elliptic.P256(), "ES384": elliptic.P384(), "ES512": elliptic.P521()}
+		private, err = ecdsa.GenerateKey(curves[method.Alg()], rand.Reader)
+	case "RS", "PS":
+		private, err = rsa.GenerateKey(rand.Reader, 2048)
+	default:
+		private = []byte("a symmetric key that somebody published")
+	}
+	require.NoError(t, err)
+	return signingKey{id: id, method: method, private: private}
+}
+
+func (k signingKey) public() any {
+	if private, ok := k.private.(crypto.Signer); ok {
+		return private.Public()
+	}
+	return k.private
+}
+
+// sign makes a token of members. A header without alg and kid gets those of the key.
+func (k signingKey) sign(t testing.TB, header, claims map[string]any) string {
+	t.Helper()
+	full := map[string]any{"alg": k.method.Alg(), "kid": k.id}
+	for name, value := range header {
+		full[name] = value
+		if value == nil {
+			delete(full, name)
+		}
+	}
+	encode := func(value any) string {
+		text, err := json.Marshal(value)
+		require.NoError(t, err)
+		return base64.RawURLEncoding.EncodeToString(text)
+	}
+	signed := encode(full) + "." + encode(claims)
+	signature, err := k.method.Sign(signed, k.private)
+	require.NoError(t, err)
+	return signed + "." + base64.RawURLEncoding.EncodeToString(signature)
+}
+
+// stock are the claims of Better Auth's jwt plugin: the user, whose id is sub, and no user_id. Those given are added,
+// or taken away where they are nil.
+func (i *issuer) stock(user string, more map[string]any) map[string]any {
+	claims := map[string]any{
+		"name": "Ann", "email": "ann@example.com", "emailVerified": false, "id": user, "sub": user,
+		"iss": i.origin(), "aud": i.origin(), "iat": time.Now().Unix(), "exp": time.Now().Add(15 * time.Minute).Unix(),
+	}
+	for name, value := range more {
+		claims[name] = value
+		if value == nil {
+			delete(claims, name)
+		}
+	}
+	return claims
+}
+
+// bearer is the header with which a token is sent.
+func bearer(token string) map[string]string {
+	return map[string]string{"Authorization": "Bearer " + token}
+}
+
+// newServerOf starts the program for the users of an issuer, and waits until it has the issuer's keys.
+func newServerOf(t testing.TB, i *issuer, databaseURL string, settings ...string) *server {
+	t.Helper()
+	before := i.fetches.Load()
+	s := newServer(t, databaseURL, append([]string{"BETTER_AUTH_URL", i.origin()}, settings...)...)
+	require.Eventually(t, func() bool { return i.fetches.Load() > before && s.hasKeys(t) }, patience, time.Millisecond)
+	return s
+}
+
+// hasKeys tells whether the program has fetched a key set: without one it cannot judge any token of a public key.
+func (s *server) hasKeys(t testing.TB) bool {
+	t.Helper()
+	probe := newKey(t, "probe", jwt.SigningMethodEdDSA).sign(t, nil, nil)
+	return s.send(t, request{method: "GET", path: "/api/tasks", header: bearer(probe)}).StatusCode == 401
+}

@@ -1,0 +1,221 @@
+package tests
+
+import (
+	"fmt"
+	"maps"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"taskapi/middleware"
+)
+
+var publicMethods = []jwt.SigningMethod{
+	jwt.SigningMethodEdDSA, jwt.SigningMethodES256, jwt.SigningMethodES512, jwt.SigningMethodRS256, jwt.SigningMethodPS256,
+}
+
+func TestTokensOfAKeySetAreAcceptedBesideThoseOfTheSecret(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, databaseURL string) {
+		var keys []signingKey
+		for _, method := range publicMethods {
+			keys = append(keys, newKey(t, method.Alg(), method))
+		}
+		auth := newIssuer(t, keys...)
+		s := newServerOf(t, auth, databaseURL)
+		for _, key := range keys {
+			for _, c := range []struct {
+				more map[string]any
+				user string
+			}{
+				{nil, "stock-" + key.id},
+				{map[string]any{"user_id": "of the payload"}, "of the payload"},
+				{map[string]any{"user_id": "alone", "sub": nil}, "alone"},
+				{map[string]any{"aud": []string{"https://other.example.com", auth.origin()}}, "stock-" + key.id},
+				{map[string]any{"userId": "bob", "SUB": "bob", "nbf": time.Now().Unix()}, "stock-" + key.id},
+			} {
+				token := key.sign(t, nil, auth.stock("stock-"+key.id, c.more))
+				for range 2 { // the second time its signature is known
+					got := s.send(t, request{method: "POST", path: "/api/tasks", body: `{"title":"x"}`, header: bearer(token)})
+					require.Equal(t, 201, got.StatusCode, "%s: %s", key.id, &s.logs)
+					require.Equal(t, c.user, decode[task](t, got).UserID)
+				}
+			}
+		}
+		s.as("ann").create(t, "with the secret")
+		require.Len(t, s.as("ann").list(t), 1)
+		require.Zero(t, auth.strays.Load())
+	})
+}
+
+func TestAKeySetAloneLeavesNoWayForSecrets(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, databaseURL string) {
+		key := newKey(t, "k", jwt.SigningMethodEdDSA)
+		auth := newIssuer(t, key)
+		s := newServerOf(t, auth, databaseURL, "BETTER_AUTH_SECRET", "")
+		require.Equal(t, 200, s.send(t, request{method: "GET", path: "/api/tasks", header: bearer(key.sign(t, nil, auth.stock("ann", nil)))}).StatusCode)
+		for _, secret := range []string{"", testSecret, "k"} {
+			refuseToken(t, s, middleware.WrongAlgorithm, signWith(t, jwt.SigningMethodHS256, []byte(secret)))
+		}
+	})
+}
+
+// refuseToken demands the 401 of every faulty token, and its reason in the log, each time that it is sent.
+func refuseToken(t *testing.T, s *server, reason middleware.Refusal, token string) {
+	t.Helper()
+	for range 2 {
+		before := len(s.logs.lines(t, "unauthenticated"))
+		got := s.send(t, request{method: "GET", path: "/api/tasks", header: bearer(token)})
+		require.Equal(t, 401, got.StatusCode, "%s", got.body)
+		require.Equal(t, `{"detail":"Invalid authentication credentials"}`, string(got.body))
+		require.Equal(t, "Bearer", got.Header.Get("WWW-Authenticate"))
+		lines := s.logs.lines(t, "unauthenticated")[before:]
+		require.Len(t, lines, 1)
+		require.EqualValues(t, reason, lines[0]["reason"])
+	}
+}
+
+func TestTheIssuerMayBeDownAtTheStartAndAnyTimeAfterIt(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, databaseURL string) {
+		key := newKey(t, "k", jwt.SigningMethodEdDSA)
+		auth := newSilentIssuer(t, key)
+		good := request{method: "GET", path: "/api/tasks", header: bearer(key.sign(t, nil, auth.stock("ann", nil)))}
+		// Its address takes connections and never answers.
+		s := newServer(t, databaseURL, "BETTER_AUTH_URL", auth.origin())
+		s.as("ann").create(t, "with the secret")
+		unavailable(t, s.send(t, good))
+		require.Contains(t, s.logs.String(), middleware.ErrNoKeySet.Error())
+
+		auth.Start()
+		require.Eventually(t, func() bool { return s.send(t, good).StatusCode == 200 }, 2*patience, 20*time.Millisecond)
+		auth.Close()
+		require.Equal(t, 200, s.send(t, good).StatusCode, "an outage logs somebody out")
+		again := good
+		again.header = bearer(key.sign(t, nil, auth.stock("bob", nil)))
+		require.Equal(t, 200, s.send(t, again).StatusCode, "an outage logs somebody out")
+		refuseToken(t, s, middleware.UnknownKey, newKey(t, "new", jwt.SigningMethodEdDSA).sign(t, nil, auth.stock("ann", nil)))
+		require.Equal(t, 200, s.send(t, good).StatusCode, "a fetch that failed took the keys along")
+	})
+}
+
+func TestAnIssuerThatAnswersNonsenseIsOneThatIsDown(t *testing.T) {
+	t.Parallel()
+	key := newKey(t, "k", jwt.SigningMethodEdDSA)
+	auth := newIssuer(t)
+	good := request{method: "GET", path: "/api/tasks", header: bearer(key.sign(t, nil, auth.stock("ann", nil)))}
+	auth.set.Store([]byte("<html>Bad Gateway</html>"))
+	s := newServer(t, newSQLite(t), "BETTER_AUTH_URL", auth.origin())
+	require.Eventually(t, func() bool { return auth.fetches.Load() > 1 }, patience, time.Millisecond)
+	unavailable(t, s.send(t, good))
+	auth.publish(t, key)
+	require.Eventually(t, func() bool { return s.send(t, good).StatusCode == 200 }, 2*patience, 20*time.Millisecond)
+}
+
+func TestARotatedKeyIsTakenAtItsFirstTokenTwiceInAMinute(t *testing.T) {
+	t.Parallel()
+	first, second, third := newKey(t, "1", jwt.SigningMethodEdDSA), newKey(t, "2", jwt.SigningMethodES256), newKey(t, "3", jwt.SigningMethodEdDSA)
+	auth := newIssuer(t, first)
+	s := newServerOf(t, auth, newSQLite(t))
+	status := func(key signingKey) int {
+		return s.send(t, request{method: "GET", path: "/api/tasks", header: bearer(key.sign(t, nil, auth.stock("ann", nil)))}).StatusCode
+	}
+	require.Equal(t, 200, status(first))
+	auth.publish(t, first, second)
+	var crowd sync.WaitGroup
+	for range 20 { // an app sends many requests at once, all with the new token
+		crowd.Go(func() { assert.Equal(t, 200, status(second)) })
+	}
+	crowd.Wait()
+	require.Equal(t, 200, status(first), "a rotation logs out those who have an older token")
+	auth.publish(t, second, third)
+	require.Equal(t, 200, status(third))
+	require.Equal(t, 200, status(second))
+	refuseToken(t, s, middleware.UnknownKey, first.sign(t, nil, auth.stock("ann", nil)))
+}
+
+func TestTokensWithUnknownKeysCannotHammerTheIssuer(t *testing.T) {
+	t.Parallel()
+	key := newKey(t, "k", jwt.SigningMethodEdDSA)
+	auth := newIssuer(t, key)
+	s := newServerOf(t, auth, newSQLite(t))
+	before := auth.fetches.Load()
+	start := time.Now()
+	for i := range 100 {
+		garbage := key
+		garbage.id = fmt.Sprint("garbage ", i)
+		refuseToken(t, s, middleware.UnknownKey, garbage.sign(t, nil, auth.stock("ann", nil)))
+	}
+	allowed := 5 + int64(time.Since(start)/(10*time.Second)) + 1
+	require.LessOrEqual(t, auth.fetches.Load()-before, allowed)
+	require.Equal(t, 200, s.send(t, request{method: "GET", path: "/api/tasks", header: bearer(key.sign(t, nil, auth.stock("ann", nil)))}).StatusCode)
+}
+
+func TestASignatureThatWasSeenBeforeIsNoPass(t *testing.T) {
+	t.Parallel()
+	for _, method := range publicMethods {
+		t.Run(method.Alg(), func(t *testing.T) {
+			t.Parallel()
+			key := newKey(t, "k", method)
+			auth := newIssuer(t, key)
+			s := newServerOf(t, auth, newSQLite(t))
+			status := func(token string) int {
+				return s.send(t, request{method: "GET", path: "/api/tasks", header: bearer(token)}).StatusCode
+			}
+			short := key.sign(t, nil, auth.stock("ann", map[string]any{"exp": float64(time.Now().Add(1200*time.Millisecond).UnixMilli()) / 1000}))
+			long := key.sign(t, nil, auth.stock("ann", nil))
+			for range 2 {
+				require.Equal(t, 200, status(short))
+				require.Equal(t, 200, status(long))
+			}
+			text, signature := cutSignature(long)
+			otherText, _ := cutSignature(short)
+			require.Equal(t, 401, status(text+strings.ToLower(signature)), "the text is known, with another signature")
+			require.Equal(t, 401, status(otherText+signature), "the signature is known, of another text")
+			require.Eventually(t, func() bool { return status(short) == 401 }, patience, 50*time.Millisecond, "it outlives exp")
+			require.Equal(t, "expired", s.logs.lines(t, "unauthenticated")[len(s.logs.lines(t, "unauthenticated"))-1]["reason"])
+
+			other := newKey(t, "k", method) // the same name for another key
+			auth.publish(t, other)
+			stranger := newKey(t, "stranger", jwt.SigningMethodEdDSA)
+			refuseToken(t, s, middleware.UnknownKey, stranger.sign(t, nil, auth.stock("ann", nil))) // makes the server look
+			refuseToken(t, s, middleware.BadSignature, long)
+			require.Equal(t, 200, status(other.sign(t, nil, auth.stock("ann", nil))))
+			auth.publish(t)
+			refuseToken(t, s, middleware.UnknownKey, stranger.sign(t, nil, auth.stock("ann", nil)))
+			refuseToken(t, s, middleware.UnknownKey, long)
+		})
+	}
+}
+
+// cutSignature splits a token behind its last dot.
+func cutSignature(token string) (text, signature string) {
+	dot := strings.LastIndex(token, ".")
+	return token[:dot+1], token[dot+1:]
+}
+
+func TestAnyIssuerWithAKeySetWillDo(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, databaseURL string) {
+		key := newKey(t, "k", jwt.SigningMethodRS256)
+		auth := newIssuer(t, key)
+		s := newServer(t, databaseURL, "BETTER_AUTH_SECRET", "", "JWKS_URL", auth.origin()+"/api/auth/jwks",
+			"JWT_ISSUER", "https://login.example.com/", "JWT_AUDIENCE", "tasks")
+		require.Eventually(t, func() bool { return s.hasKeys(t) }, patience, time.Millisecond)
+		theirs := map[string]any{"iss": "https://login.example.com/", "aud": []string{"tasks", "mail"}, "email": nil}
+		with := func(more map[string]any) string {
+			all := maps.Clone(theirs)
+			maps.Copy(all, more)
+			return key.sign(t, nil, auth.stock("auth0|ann", all))
+		}
+		got := s.send(t, request{method: "POST", path: "/api/tasks", body: `{"title":"x"}`, header: bearer(with(nil))})
+		require.Equal(t, 201, got.StatusCode)
+		require.Equal(t, "auth0|ann", decode[task](t, got).UserID)
+		refuseToken(t, s, middleware.WrongIssuer, with(map[string]any{"iss": "https://login.example.com"}))
+		refuseToken(t, s, middleware.WrongIssuer, with(map[string]any{"iss": auth.origin()}))
+		refuseToken(t, s, middleware.WrongAudience, with(map[string]any{"aud": "mail"}))
+		refuseToken(t, s, middleware.WrongAudience, with(map[string]any{"aud": auth.origin()}))
+	})
+}
