@@ -62,9 +62,15 @@ func serve(ctx context.Context, cfg *config.Config, stderr io.Writer) error {
 		return fmt.Errorf("HOST and PORT: %w", err)
 	}
 	log, drain := cfg.Logger(stderr), &middleware.Drain{}
-	keys := middleware.KeepKeySet(ctx, cfg.Issuer, log)
+	parts := routes.Parts{Config: cfg, DB: db, Log: log, Drain: drain, Keys: middleware.KeepKeySet(ctx, cfg.Issuer, log)}
+	if cfg.MetricsAddr != "" {
+		parts.Metrics = middleware.NewMetrics(models.Collectors(db)...)
+		if err := routes.ServeMetrics(cfg.MetricsAddr, parts.Metrics.Handler(), log); err != nil {
+			return err
+		}
+	}
 	cfg.Announce(stderr, log, listener.Addr())
-	return routes.Serve(ctx, routes.New(cfg, db, keys, log, drain), listener, drain)
+	return routes.Serve(ctx, routes.New(parts), listener, drain)
 }
 
 func printToken(cfg *config.Config, command config.Command, stdout, stderr io.Writer) error {

@@ -47,6 +47,8 @@ type Config struct {
 	CORSOrigins    []string      `env:"CORS_ORIGINS" help:"comma-separated origins of browser clients, or * (localhost ports 3000 and 5173 in development, none in production)"`
 	LogLevel       slog.Level    `env:"LOG_LEVEL" envDefault:"info" help:"debug, info, warn or error"`
 	RequestTimeout time.Duration `env:"REQUEST_TIMEOUT" envDefault:"5s" help:"time a request may take before it is answered 503"`
+	RateLimit      int           `env:"RATE_LIMIT" envDefault:"0" help:"requests a minute that each user may make, and each address without a good token; 0 is no limit"`
+	MetricsAddr    string        `env:"METRICS_ADDR" help:"host:port of a listener for Prometheus, apart from the API's; none if empty"`
 
 	// Database is DatabaseURL, parsed.
 	Database Database `env:"-"`
@@ -139,6 +141,12 @@ func Parse(sources ...map[string]string) (*Config, error) {
 	}
 	if cfg.RequestTimeout <= 0 || cfg.RequestTimeout > MaxRequestTimeout {
 		fault("REQUEST_TIMEOUT: must be longer than 0 and at most %s, got %s", MaxRequestTimeout, cfg.RequestTimeout)
+	}
+	if cfg.RateLimit < 0 {
+		fault("RATE_LIMIT: must be 0 or more, got %d", cfg.RateLimit)
+	}
+	if _, port, err := net.SplitHostPort(cfg.MetricsAddr); cfg.MetricsAddr != "" && (err != nil || port == strconv.Itoa(int(cfg.Port)) && port != "0") {
+		fault("METRICS_ADDR: must be host:port, with another port than the API's, got %q", cfg.MetricsAddr)
 	}
 	cfg.Issuer = cfg.parseIssuer(fault)
 	var err error

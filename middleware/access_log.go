@@ -16,7 +16,7 @@ func LogAccess(log *slog.Logger) fiber.Handler {
 		defer func() {
 			log.LogAttrs(c.Context(), slog.LevelInfo, "request",
 				slog.String("method", c.Method()),
-				slog.String("route", c.Route().Path),
+				slog.String("route", Route(c, status)),
 				slog.Int("status", status),
 				slog.Duration("duration", time.Since(start)),
 				slog.Int("bytes", size(c)),

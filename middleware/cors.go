@@ -17,7 +17,7 @@ func CORS(origins []string) fiber.Handler {
 		AllowOrigins:     strings.Join(origins, ","),
 		AllowMethods:     "GET,HEAD,POST,PUT,PATCH,DELETE",
 		AllowCredentials: origins[0] != "*",
-		ExposeHeaders:    fiber.HeaderXRequestID + "," + fiber.HeaderRetryAfter,
+		ExposeHeaders:    fiber.HeaderXRequestID + "," + fiber.HeaderRetryAfter + ",RateLimit-Limit,RateLimit-Remaining,RateLimit-Reset",
 		MaxAge:           7200,
 	})
 }

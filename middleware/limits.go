@@ -2,6 +2,8 @@ package middleware
 
 import (
 	"context"
+	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -18,6 +20,22 @@ func LimitBody() fiber.Handler {
 		}
 		if encoding := c.Request().Header.ContentEncoding(); len(encoding) > 0 && string(encoding) != "identity" {
 			return fiber.ErrUnsupportedMediaType
+		}
+		return c.Next()
+	}
+}
+
+// ErrBusy refuses a request because too many others are waiting already.
+var ErrBusy = errors.New("too many requests are under way")
+
+// LimitUnderWay refuses requests at once, with [ErrBusy], while so many others are being answered: when the database is
+// slow, they would only wait in line for it until their time is up.
+func LimitUnderWay(most int64) fiber.Handler {
+	var underWay atomic.Int64
+	return func(c *fiber.Ctx) error {
+		defer underWay.Add(-1)
+		if underWay.Add(1) > most {
+			return ErrBusy
 		}
 		return c.Next()
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"reflect"
 	"slices"
+	"sync/atomic"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
@@ -61,7 +62,13 @@ func (e enclosed) Build(builder clause.Builder) {
 
 // guard is the GORM plugin that fails whatever could cross from one user to another: a read, update or delete of an owned
 // model without OwnedBy, an ownerless create, an upsert, and SQL that it cannot judge.
-type guard struct{}
+type guard struct{ trips *atomic.Uint64 }
+
+// stop fails a statement and counts it.
+func (g guard) stop(db *gorm.DB, why error) {
+	g.trips.Add(1)
+	_ = db.AddError(why)
+}
 
 // Name implements [gorm.Plugin].
 func (guard) Name() string { return "taskapi:isolation" }
@@ -70,12 +77,12 @@ func (guard) Name() string { return "taskapi:isolation" }
 func (g guard) Initialize(db *gorm.DB) error {
 	callbacks := db.Callback()
 	return errors.Join(
-		callbacks.Create().Before("*").Register(g.Name(), guardCreate),
-		callbacks.Query().Before("*").Register(g.Name(), guardRows),
-		callbacks.Row().Before("*").Register(g.Name(), guardRows),
-		callbacks.Update().Before("*").Register(g.Name(), guardRows),
-		callbacks.Delete().Before("*").Register(g.Name(), guardRows),
-		callbacks.Raw().Before("*").Register(g.Name(), guardRows),
+		callbacks.Create().Before("*").Register(g.Name(), g.create),
+		callbacks.Query().Before("*").Register(g.Name(), g.rows),
+		callbacks.Row().Before("*").Register(g.Name(), g.rows),
+		callbacks.Update().Before("*").Register(g.Name(), g.rows),
+		callbacks.Delete().Before("*").Register(g.Name(), g.rows),
+		callbacks.Raw().Before("*").Register(g.Name(), g.rows),
 	)
 }
 
@@ -94,9 +101,12 @@ func plain(stmt *gorm.Statement) bool {
 		len(stmt.Joins) == 0 && !from
 }
 
-// guardRows lets a statement pass if the owner is among its conditions, and sees to it that none of the others can
+// rows lets a statement pass if the owner is among its conditions, and sees to it that none of the others can
 // loosen it: WHERE owner AND (the rest), also where the rest holds an OR.
-func guardRows(db *gorm.DB) {
+func (g guard) rows(db *gorm.DB) {
+	if errors.Is(db.Error, ErrNoOwner) {
+		g.trips.Add(1) // OwnedBy was given nobody
+	}
 	if db.Error != nil || exempt(db.Statement) {
 		return
 	}
@@ -113,20 +123,20 @@ func guardRows(db *gorm.DB) {
 		db.Statement.Clauses["WHERE"] = clause.Clause{Name: "WHERE", Expression: clause.Where{Exprs: confined}}
 		return
 	}
-	_ = db.AddError(ErrNotConfined)
+	g.stop(db, ErrNotConfined)
 }
 
-// guardCreate lets rows of an owned model pass if each names its owner and none can replace another.
-func guardCreate(db *gorm.DB) {
+// create lets rows of an owned model pass if each names its owner and none can replace another.
+func (g guard) create(db *gorm.DB) {
 	stmt := db.Statement
 	if exempt(stmt) {
 		return
 	}
 	if _, upsert := stmt.Clauses["ON CONFLICT"]; upsert {
-		_ = db.AddError(ErrUpsert)
+		g.stop(db, ErrUpsert)
 	}
 	if !owned(stmt, stmt.ReflectValue) {
-		_ = db.AddError(ErrNoOwner)
+		g.stop(db, ErrNoOwner)
 	}
 }
 

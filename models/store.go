@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -36,7 +37,7 @@ func Open(ctx context.Context, database config.Database) (*gorm.DB, error) {
 		NowFunc: func() time.Time { return time.Now().UTC().Truncate(time.Microsecond) },
 	})
 	if err == nil {
-		err = db.Use(guard{})
+		err = db.Use(guard{trips: &atomic.Uint64{}})
 	}
 	if err == nil {
 		err = migrate(ctx, db)

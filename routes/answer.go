@@ -24,7 +24,7 @@ const retryAfter = "1"
 
 // answerError is the app's only error handler: it alone decides on the status and words of an error. Clients read fixed
 // phrases; the cause of a fault of ours goes to the log.
-func answerError(log *slog.Logger) fiber.ErrorHandler {
+func answerError(log *slog.Logger, metrics *middleware.Metrics) fiber.ErrorHandler {
 	return func(c *fiber.Ctx, err error) error {
 		status, detail := judge(err)
 		middleware.PrepareRefusal(c, log, status)
@@ -32,6 +32,7 @@ func answerError(log *slog.Logger) fiber.ErrorHandler {
 		case fiber.StatusUnauthorized:
 			c.Set(fiber.HeaderWWWAuthenticate, "Bearer")
 			log.Warn("unauthenticated", "request_id", middleware.RequestID(c), "reason", err.Error())
+			metrics.Refused(err.Error())
 		case fiber.StatusServiceUnavailable:
 			c.Set(fiber.HeaderRetryAfter, retryAfter)
 			log.Warn("unavailable", "request_id", middleware.RequestID(c), "cause", err.Error())
@@ -60,7 +61,7 @@ func judge(err error) (status int, detail any) {
 		return fiber.StatusNotFound, missing.Error()
 	case errors.As(err, &refused):
 		status = refused.Code
-	case errors.Is(err, middleware.ErrDraining), errors.Is(err, middleware.ErrNoKeySet), models.Unavailable(err):
+	case errors.Is(err, middleware.ErrDraining), errors.Is(err, middleware.ErrBusy), errors.Is(err, middleware.ErrNoKeySet), models.Unavailable(err):
 		status = fiber.StatusServiceUnavailable
 	default:
 		status = fiber.StatusInternalServerError

@@ -21,14 +21,28 @@ type route struct {
 	handler      fiber.Handler
 }
 
-// New makes the app that main serves and every test drives. It opens and starts nothing: the database, the drain
-// and the key set, which may be nil, are the caller's to keep and to end.
-func New(cfg *config.Config, db *gorm.DB, keys *middleware.KeySet, log *slog.Logger, drain *middleware.Drain) *fiber.App {
+// maxUnderWay is how many requests on tasks are answered at a time. It is far more than the database takes at once, and
+// those that wait for it hold some 100 kB each at most.
+const maxUnderWay = 1024
+
+// Parts are what an app is made of. It neither opens nor ends any of them.
+type Parts struct {
+	Config *config.Config
+	DB     *gorm.DB
+	Log    *slog.Logger
+	Drain  *middleware.Drain
+	// Keys and Metrics may be nil: then no issuer is trusted, and nothing is measured.
+	Keys    *middleware.KeySet
+	Metrics *middleware.Metrics
+}
+
+// New makes the app that main serves and every test drives.
+func New(p Parts) *fiber.App {
 	app := fiber.New(fiber.Config{
 		AppName:               "taskapi",
 		DisableStartupMessage: true,
 		CaseSensitive:         true,
-		ErrorHandler:          answerError(log),
+		ErrorHandler:          answerError(p.Log, p.Metrics),
 		JSONEncoder:           encodeJSON,
 		ReadBufferSize:        16 << 10,               // room for long tokens in the header
 		BodyLimit:             2 * middleware.MaxBody, // above the limit that is answered with CORS headers
@@ -43,15 +57,24 @@ func New(cfg *config.Config, db *gorm.DB, keys *middleware.KeySet, log *slog.Log
 	app.Use(
 		middleware.Recover(),
 		middleware.NameRequest(),
-		middleware.LogAccess(log),
+		p.Metrics.Observe(),
+		middleware.LogAccess(p.Log),
 		middleware.SecureHeaders(),
-		middleware.CORS(cfg.CORSOrigins),
+		middleware.CORS(p.Config.CORSOrigins),
 	)
-	add(app, operationRoutes(db, drain))
+	add(app, operationRoutes(p.DB, p.Drain))
 	add(app, documentationRoutes())
 
-	authenticate := middleware.Authenticate(middleware.NewVerifier(cfg.Secrets(), keys))
-	add(app, taskRoutes(db), drain.Handler(), middleware.LimitTime(cfg.RequestTimeout), authenticate, middleware.LimitBody())
+	rate := middleware.NewRateLimit(p.Config.RateLimit)
+	add(app, taskRoutes(p.DB),
+		p.Drain.Handler(),
+		middleware.LimitUnderWay(maxUnderWay),
+		middleware.LimitTime(p.Config.RequestTimeout),
+		rate.Strangers(),
+		middleware.Authenticate(middleware.NewVerifier(p.Config.Secrets(), p.Keys)),
+		rate.Users(),
+		middleware.LimitBody(),
+	)
 	return app
 }
 

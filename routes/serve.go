@@ -3,7 +3,10 @@ package routes
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"net"
+	"net/http"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -38,6 +41,18 @@ func Serve(ctx context.Context, app *fiber.App, listener net.Listener, drain *mi
 		return nil // what is still open are connections on which no whole request has come: their clients lose nothing
 	}
 	return err
+}
+
+// ServeMetrics answers on an address of its own, for as long as the process lives, and returns once it listens.
+func ServeMetrics(address string, handler http.Handler, log *slog.Logger) error {
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return fmt.Errorf("METRICS_ADDR: %w", err)
+	}
+	log.Info("metrics", "address", listener.Addr().String())
+	server := &http.Server{Handler: handler, ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second, IdleTimeout: time.Minute}
+	go func() { _ = server.Serve(listener) }()
+	return nil
 }
 
 // patient waits when the system is short of file descriptors. Fiber's server would take that error for the end.

@@ -42,7 +42,9 @@ const (
 func BenchmarkLoad(b *testing.B) {
 	databaseURL := newPostgres(b)
 	s := newServer(b, databaseURL)
-	app := routes.New(s.cfg, s.db, s.keys, s.cfg.Logger(devNull(b)), s.drain)
+	parts := s.parts
+	parts.Log, parts.Metrics = s.cfg.Logger(devNull(b)), nil
+	app := routes.New(parts)
 	appAddress := listenLoopback(b, app.Listener, app.Shutdown)
 
 	pool, err := s.db.DB()

@@ -151,7 +151,9 @@ type caller struct {
 
 // newCaller takes the server's app anew, with a log that is written but not kept.
 func newCaller(s *server) *caller {
-	app := routes.New(s.cfg, s.db, s.keys, s.cfg.Logger(io.Discard), s.drain)
+	parts := s.parts
+	parts.Log = s.cfg.Logger(io.Discard)
+	app := routes.New(parts)
 	app.Handler() // makes the app ready, as listening would
 	return &caller{handler: app.Server().Handler}
 }

@@ -160,7 +160,7 @@ func TestWrongUsageIsOneClearLine(t *testing.T) {
 // settings are the names of all variables.
 var settings = []string{
 	"BETTER_AUTH_SECRET", "BETTER_AUTH_SECRETS", "BETTER_AUTH_URL", "CORS_ORIGINS", "DATABASE_URL", "ENVIRONMENT", "HOST", "JWKS_URL", "JWT_AUDIENCE",
-	"JWT_ISSUER", "LOG_LEVEL", "PORT", "REQUEST_TIMEOUT",
+	"JWT_ISSUER", "LOG_LEVEL", "METRICS_ADDR", "PORT", "RATE_LIMIT", "REQUEST_TIMEOUT",
 }
 
 // listed finds the variables at the beginnings of a text's lines, be they commented out.

@@ -32,7 +32,7 @@ type server struct {
 	app   *fiber.App
 	cfg   *config.Config
 	db    *gorm.DB
-	keys  *middleware.KeySet
+	parts routes.Parts
 	drain *middleware.Drain
 	logs  *logBuffer
 
@@ -78,8 +78,11 @@ func newServer(t testing.TB, databaseURL string, settings ...string) *server {
 	ctx, stop := context.WithCancel(context.Background())
 	t.Cleanup(stop)
 	log := cfg.Logger(s.logs)
-	s.keys = middleware.KeepKeySet(ctx, cfg.Issuer, log)
-	s.app = routes.New(cfg, db, s.keys, log, s.drain)
+	s.parts = routes.Parts{
+		Config: cfg, DB: db, Log: log, Drain: s.drain, Keys: middleware.KeepKeySet(ctx, cfg.Issuer, log),
+		Metrics: middleware.NewMetrics(models.Collectors(db)...),
+	}
+	s.app = routes.New(s.parts)
 	return s
 }
 

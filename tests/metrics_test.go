@@ -1,0 +1,103 @@
+package tests
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"taskapi/models"
+)
+
+// metrics are the lines that Prometheus would read of a server.
+func (s *server) metrics(t testing.TB) string {
+	t.Helper()
+	got := httptest.NewRecorder()
+	s.parts.Metrics.Handler().ServeHTTP(got, httptest.NewRequest("GET", "/metrics", nil))
+	require.Equal(t, 200, got.Code)
+	return got.Body.String()
+}
+
+func TestMetricsTellOfRequestsRefusalsTripsAndThePool(t *testing.T) {
+	eachEngine(t, func(t *testing.T, s *server) {
+		created := s.as("ann").create(t, "x")
+		s.as("ann").call(t, 200, "GET", path(created.ID))
+		s.as("bob").call(t, 404, "GET", path(created.ID))
+		s.send(t, request{method: "GET", path: "/api/tasks"})
+		s.send(t, request{method: "GET", path: "/api/tasks", header: bearer("abc")})
+		s.send(t, request{method: "GET", path: "/nowhere/987"})
+		s.send(t, request{method: "DELETE", path: "/health"})
+		require.ErrorIs(t, s.db.Find(&[]models.Task{}).Error, models.ErrNotConfined)
+		require.ErrorIs(t, s.db.Scopes(models.OwnedBy("")).Find(&[]models.Task{}).Error, models.ErrNoOwner)
+		require.ErrorIs(t, s.db.Create(&models.Task{Title: "x"}).Error, models.ErrNoOwner)
+
+		text := s.metrics(t)
+		for _, line := range []string{
+			`taskapi_http_request_duration_seconds_count\{method="POST",route="/api/tasks",status="201"\} 1`,
+			`taskapi_http_request_duration_seconds_count\{method="GET",route="/api/tasks/:id",status="200"\} 1`,
+			`taskapi_http_request_duration_seconds_count\{method="GET",route="/api/tasks/:id",status="404"\} 1`,
+			`taskapi_http_request_duration_seconds_count\{method="GET",route="/api/tasks",status="401"\} 2`,
+			`taskapi_http_request_duration_seconds_count\{method="GET",route="none",status="404"\} 1`,
+			`taskapi_http_request_duration_seconds_count\{method="DELETE",route="none",status="405"\} 1`,
+			`taskapi_http_request_duration_seconds_bucket\{method="POST",route="/api/tasks",status="201",le="10"\} 1`,
+			`taskapi_http_requests_in_flight 0`,
+			`taskapi_auth_refusals_total\{reason="no_token"\} 1`,
+			`taskapi_auth_refusals_total\{reason="malformed"\} 1`,
+			`taskapi_isolation_guard_trips_total 3`,
+			`go_sql_max_open_connections\{db_name="tasks"\} \d+`,
+			`go_build_info\{.*path="taskapi.*\} 1`,
+			`go_goroutines \d+`,
+			`process_open_fds \d+`,
+		} {
+			require.Regexp(t, `(?m)^`+line+`$`, text)
+		}
+		require.NotContains(t, text, "987", "a path is in the metrics")
+		require.NotContains(t, text, "ann", "a user is in the metrics")
+		require.Equal(t, "none", s.logs.lines(t, "request")[5]["route"])
+	})
+}
+
+func TestMetricsAreOnAListenerOfTheirOwn(t *testing.T) {
+	buildProgram(t)
+	t.Parallel()
+	p := newHome(t).start(t, append(inDevelopment, "METRICS_ADDR=127.0.0.1:0")...)
+	p.call(t, 200, "GET", "/api/tasks", token(t, "ann"), "")
+	found := regexp.MustCompile(`msg=metrics address=(\S+)`).FindStringSubmatch(p.stderr.String())
+	require.NotNil(t, found, &p.stderr)
+	get := func(address, path string) int {
+		got, err := http.Get("http://" + address + path)
+		require.NoError(t, err)
+		require.NoError(t, got.Body.Close())
+		return got.StatusCode
+	}
+	require.Equal(t, 200, get(found[1], "/metrics"))
+	for _, path := range []string{"/", "/api/tasks", "/health", "/debug/pprof/"} {
+		require.Equal(t, 404, get(found[1], path), path)
+	}
+	require.Equal(t, 404, get(p.address, "/metrics"))
+
+	off := newHome(t).start(t, inDevelopment...)
+	require.NotContains(t, off.stderr.String(), "metrics")
+	got := newHome(t).run(t, append(inDevelopment, "PORT=0", "METRICS_ADDR="+p.address))
+	refused(t, got, 1)
+	require.Contains(t, got.stderr, "METRICS_ADDR: ")
+}
+
+func TestABadMetricsAddressOrRateLimitIsNamed(t *testing.T) {
+	t.Parallel()
+	for name, values := range map[string][]string{
+		"METRICS_ADDR": {"9090", "localhost", ":8000", "127.0.0.1:8000"},
+		"RATE_LIMIT":   {"-1", "ten", "1.5"},
+	} {
+		for _, value := range values {
+			cfg, err := parse(name, value)
+			faulty(t, cfg, err, name)
+		}
+	}
+	for _, value := range []string{":9090", "[::1]:9090", "127.0.0.1:0"} {
+		_, err := parse("METRICS_ADDR", value)
+		require.NoError(t, err)
+	}
+}

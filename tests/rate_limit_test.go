@@ -1,0 +1,75 @@
+package tests
+
+import (
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestAUserOverTheRateLimitIsTold429AndNobodyElseIs(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, databaseURL string) {
+		s := newServer(t, databaseURL, "RATE_LIMIT", "5")
+		for i := range 5 {
+			got := s.as("ann").call(t, 200, "GET", "/api/tasks")
+			require.Equal(t, "5", got.Header.Get("RateLimit-Limit"))
+			require.Equal(t, strconv.Itoa(4-i), got.Header.Get("RateLimit-Remaining"))
+			require.Equal(t, strconv.Itoa(12*(i+1)), got.Header.Get("RateLimit-Reset"))
+			require.Empty(t, got.Header.Get("Retry-After"))
+		}
+		for _, r := range []request{
+			{method: "GET", path: "/api/tasks"}, {method: "POST", path: "/api/tasks", body: `{"title":"x"}`}, {method: "GET", path: "/api/tasks/x"},
+			{method: "DELETE", path: "/api/tasks/1"},
+		} {
+			r.user = "ann"
+			got := s.send(t, r)
+			require.Equal(t, 429, got.StatusCode)
+			require.Equal(t, `{"detail":"Too Many Requests"}`, string(got.body))
+			require.Equal(t, "12", got.Header.Get("Retry-After"))
+			require.Equal(t, "0", got.Header.Get("RateLimit-Remaining"))
+			require.Equal(t, "60", got.Header.Get("RateLimit-Reset"))
+		}
+		require.Empty(t, s.as("bob").list(t))
+		s.send(t, request{method: "GET", path: "/health"})
+
+		for range 5 {
+			require.Equal(t, 401, s.send(t, request{method: "GET", path: "/api/tasks"}).StatusCode)
+		}
+		for _, authorization := range []string{"", "x"} {
+			got := s.send(t, request{method: "GET", path: "/api/tasks", header: bearer(authorization)})
+			require.Equal(t, 429, got.StatusCode, "strangers of one address")
+			require.Equal(t, "12", got.Header.Get("Retry-After"))
+		}
+		require.Empty(t, s.as("carol").list(t), "a user pays for strangers of the same address")
+		for range 10 {
+			require.Equal(t, 200, s.send(t, request{method: "GET", path: "/health"}).StatusCode)
+			require.Equal(t, 200, s.send(t, request{method: "GET", path: "/ready"}).StatusCode)
+		}
+	})
+}
+
+func TestRequestsAtOnceCannotSlipPastTheRateLimit(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, newSQLite(t), "RATE_LIMIT", "20")
+	var allowed atomic.Int64
+	var crowd sync.WaitGroup
+	for range 60 {
+		crowd.Go(func() {
+			if s.send(t, request{method: "GET", path: "/api/tasks", user: "ann"}).StatusCode == 200 {
+				allowed.Add(1)
+			}
+		})
+	}
+	crowd.Wait()
+	require.Contains(t, []int64{20, 21}, allowed.Load()) // one more comes every three seconds
+}
+
+func TestThereIsNoRateLimitByDefault(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, newSQLite(t))
+	for range 200 {
+		require.Empty(t, s.as("ann").call(t, 200, "GET", "/api/tasks").Header.Get("RateLimit-Limit"))
+	}
+}
