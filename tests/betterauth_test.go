@@ -131,6 +131,14 @@ func (b *betterAuth) said(t testing.TB, word string) (rest string) {
 	}
 }
 
+// age makes all keys of the server older. They sign for a day and are published for another 30.
+func (b *betterAuth) age(t testing.TB, by time.Duration) {
+	t.Helper()
+	_, err := fmt.Fprintln(b.stdin, int(by.Seconds()))
+	require.NoError(t, err)
+	b.said(t, "aged")
+}
+
 // account is a user who is signed in to Better Auth, as a browser is, by cookies.
 type account struct {
 	server *betterAuth
@@ -202,4 +210,10 @@ func (a *account) verification(t testing.TB, name string) string {
 	t.Helper()
 	a.call(t, "POST", "/send-verification-email", map[string]any{"email": name + "@example.com"})
 	return a.server.said(t, "verification")
+}
+
+// delete has Better Auth delete the account.
+func (a *account) delete(t testing.TB) {
+	t.Helper()
+	a.call(t, "POST", "/delete-user", map[string]any{"password": "correct horse"})
 }
