@@ -1,0 +1,57 @@
+package tests
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"taskapi/middleware"
+)
+
+// bearing sends a request with a token as it is.
+func (s *server) bearing(t testing.TB, token, method, path string, body any) answer {
+	t.Helper()
+	return s.send(t, request{method, path, "", body, map[string]string{"Authorization": "Bearer " + token}})
+}
+
+// requireAccepted demands that a token makes and lists tasks in a user's name.
+func requireAccepted(t testing.TB, s *server, token, user string) {
+	t.Helper()
+	got := s.bearing(t, token, "POST", "/api/tasks", map[string]any{"title": "Buy groceries"})
+	require.Equal(t, 201, got.StatusCode, "%s", got.body)
+	created := decode[task](t, got)
+	require.Equal(t, user, created.UserID)
+	got = s.bearing(t, token, "GET", "/api/tasks", nil)
+	require.Equal(t, 200, got.StatusCode, "%s", got.body)
+	require.Contains(t, decode[[]task](t, got), created)
+}
+
+// requireRefused demands that a token is refused, and that the log says why and does not hold the token.
+func requireRefused(t testing.TB, s *server, token string, reason middleware.Refusal) {
+	t.Helper()
+	require.NotEmpty(t, token)
+	got := s.bearing(t, token, "POST", "/api/tasks", map[string]any{"title": "Buy groceries"})
+	require.Equal(t, 401, got.StatusCode, "%s", got.body)
+	lines := s.logs.lines(t, "unauthenticated")
+	require.EqualValues(t, reason, lines[len(lines)-1]["reason"])
+	require.NotContains(t, s.logs.String(), token)
+}
+
+func TestATokenThatBetterAuthSignsWithTheSharedSecretIsGood(t *testing.T) {
+	eachEngine(t, func(t *testing.T, s *server) {
+		ann := startBetterAuth(t, betterAuthOptions{Algorithm: "HS256", UserID: true}).signUp(t, "ann")
+		requireAccepted(t, s, ann.token(t), ann.id)
+	})
+}
+
+func TestWhatElseBetterAuthSignsWithTheSharedSecretIsNoToken(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, newSQLite(t))
+	ann := startBetterAuth(t, betterAuthOptions{Algorithm: "HS256"}).signUp(t, "ann")
+	requireRefused(t, s, ann.token(t), middleware.NoUserID)
+	requireRefused(t, s, ann.cookie(t, "session_data"), middleware.NoUserID)
+	requireRefused(t, s, ann.verification(t, "ann"), middleware.NoUserID)
+	requireRefused(t, s, ann.bearer, middleware.Malformed)
+	requireRefused(t, s, ann.cookie(t, "session_token"), middleware.Malformed)
+	require.Empty(t, s.as(ann.id).list(t))
+}
