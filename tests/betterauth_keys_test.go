@@ -29,7 +29,7 @@ func (b *betterAuth) newServer(t testing.TB, databaseURL string, settings ...str
 // awaitKeySet waits until a token can be judged.
 func (s *server) awaitKeySet(t testing.TB, token string) {
 	t.Helper()
-	for start := time.Now(); s.bearing(t, token, "GET", "/api/tasks", nil).StatusCode == http.StatusServiceUnavailable; {
+	for start := time.Now(); s.send(t, request{method: "GET", path: "/api/tasks", header: bearer(token)}).StatusCode == http.StatusServiceUnavailable; {
 		require.Less(t, time.Since(start), patience, "the key set is not fetched: %s", s.logs)
 		time.Sleep(10 * time.Millisecond)
 	}
@@ -149,7 +149,7 @@ func TestBetterAuthMayBeDown(t *testing.T) {
 	s := b.newServer(t, newSQLite(t))
 	s.as(ann.id).create(t, "Buy groceries")
 	for range 3 {
-		got := s.bearing(t, token, "GET", "/api/tasks", nil)
+		got := s.send(t, request{method: "GET", path: "/api/tasks", header: bearer(token)})
 		require.Equal(t, 503, got.StatusCode, "%s", got.body)
 		require.NotEmpty(t, got.Header.Get("Retry-After"))
 	}
@@ -176,8 +176,8 @@ func TestAnAccountThatBetterAuthDeletesTakesItsTasksAlong(t *testing.T) {
 	requireAccepted(t, s, bob.token(t), bob.id)
 
 	ann.delete(t)
-	require.Empty(t, decode[[]task](t, s.bearing(t, token, "GET", "/api/tasks", nil)))
-	got := s.bearing(t, token, "POST", "/api/tasks", map[string]any{"title": "Buy groceries"})
+	require.Empty(t, decode[[]task](t, s.send(t, request{method: "GET", path: "/api/tasks", header: bearer(token)})))
+	got := s.send(t, request{method: "POST", path: "/api/tasks", body: map[string]any{"title": "Buy groceries"}, header: bearer(token)})
 	require.Equal(t, 401, got.StatusCode, "%s", got.body)
 	requireAccepted(t, s, bob.token(t), bob.id)
 

@@ -8,20 +8,14 @@ import (
 	"taskapi/middleware"
 )
 
-// bearing sends a request with a token as it is.
-func (s *server) bearing(t testing.TB, token, method, path string, body any) answer {
-	t.Helper()
-	return s.send(t, request{method, path, "", body, map[string]string{"Authorization": "Bearer " + token}})
-}
-
 // requireAccepted demands that a token makes and lists tasks in a user's name.
 func requireAccepted(t testing.TB, s *server, token, user string) {
 	t.Helper()
-	got := s.bearing(t, token, "POST", "/api/tasks", map[string]any{"title": "Buy groceries"})
+	got := s.send(t, request{method: "POST", path: "/api/tasks", body: map[string]any{"title": "Buy groceries"}, header: bearer(token)})
 	require.Equal(t, 201, got.StatusCode, "%s", got.body)
 	created := decode[task](t, got)
 	require.Equal(t, user, created.UserID)
-	got = s.bearing(t, token, "GET", "/api/tasks", nil)
+	got = s.send(t, request{method: "GET", path: "/api/tasks", header: bearer(token)})
 	require.Equal(t, 200, got.StatusCode, "%s", got.body)
 	require.Contains(t, decode[[]task](t, got), created)
 }
@@ -30,7 +24,7 @@ func requireAccepted(t testing.TB, s *server, token, user string) {
 func requireRefused(t testing.TB, s *server, token string, reason middleware.Refusal) {
 	t.Helper()
 	require.NotEmpty(t, token)
-	got := s.bearing(t, token, "POST", "/api/tasks", map[string]any{"title": "Buy groceries"})
+	got := s.send(t, request{method: "POST", path: "/api/tasks", body: map[string]any{"title": "Buy groceries"}, header: bearer(token)})
 	require.Equal(t, 401, got.StatusCode, "%s", got.body)
 	lines := s.logs.lines(t, "unauthenticated")
 	require.EqualValues(t, reason, lines[len(lines)-1]["reason"])
