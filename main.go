@@ -42,6 +42,8 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	switch command.Name {
 	case config.Explain:
 		return explain(ctx, cfg, command.Token, stdin, stdout)
+	case config.Migrate:
+		return models.Migrate(ctx, cfg, cfg.Logger(stderr))
 	case config.Token:
 		return printToken(cfg, command, stdout, stderr)
 	}
@@ -52,7 +54,8 @@ func serve(ctx context.Context, cfg *config.Config, stderr io.Writer) error {
 	if err := cfg.EnsureSecret(stderr); err != nil {
 		return err
 	}
-	db, err := models.Open(ctx, cfg.Database)
+	log, drain := cfg.Logger(stderr), &middleware.Drain{}
+	db, err := models.Open(ctx, cfg, log)
 	if err != nil {
 		return err
 	}
@@ -61,7 +64,6 @@ func serve(ctx context.Context, cfg *config.Config, stderr io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("HOST and PORT: %w", err)
 	}
-	log, drain := cfg.Logger(stderr), &middleware.Drain{}
 	parts := routes.Parts{Config: cfg, DB: db, Log: log, Drain: drain, Keys: middleware.KeepKeySet(ctx, cfg.Issuer, log)}
 	if cfg.MetricsAddr != "" {
 		parts.Metrics = middleware.NewMetrics(models.Collectors(db)...)

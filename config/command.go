@@ -6,8 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"log/slog"
-	"net"
 	"strings"
 	"time"
 )
@@ -17,6 +15,7 @@ const (
 	Serve   = "serve"
 	Token   = "token"
 	Explain = "token explain"
+	Migrate = "migrate"
 	Help    = "help"
 )
 
@@ -34,6 +33,7 @@ type Command struct {
 const usage = `taskapi serves a multi-user tasks API.
 
   taskapi [serve]                        serve it (with no setting: on port 8000, from the SQLite file tasks.db)
+  taskapi migrate                        bring the tables up to date, and end
   taskapi token --user NAME [--ttl 24h]  print a token with which NAME can use it
   taskapi token explain [TOKEN | -]      say whether a token would be accepted, and why (- reads it from standard input)
   taskapi --help                         print this
@@ -57,7 +57,7 @@ func ParseArgs(args []string) (Command, error) {
 	switch command.Name {
 	case "--help", "-help", "-h":
 		command.Name = Help
-	case Help, Serve, Explain:
+	case Help, Serve, Migrate, Explain:
 	case Token:
 		flags.StringVar(&command.User, "user", "", "")
 		flags.DurationVar(&command.TTL, "ttl", 24*time.Hour, "")
@@ -80,23 +80,4 @@ func ParseArgs(args []string) (Command, error) {
 		return command, fmt.Errorf("token: --ttl must be longer than 0, got %s: see --help", command.TTL)
 	}
 	return command, nil
-}
-
-// Logger writes structured lines from the configured level on: JSON in production, text in development.
-func (c *Config) Logger(w io.Writer) *slog.Logger {
-	options := &slog.HandlerOptions{Level: c.LogLevel}
-	if c.Production() {
-		return slog.New(slog.NewJSONHandler(w, options))
-	}
-	return slog.New(slog.NewTextHandler(w, options))
-}
-
-// Announce says where the server listens and what it serves: to a person in development, to the log in production.
-func (c *Config) Announce(w io.Writer, log *slog.Logger, address net.Addr) {
-	if c.Production() {
-		log.Info("listening", "address", address.String(), "database", c.Database.String())
-		return
-	}
-	fmt.Fprintf(w, "Tasks API on http://%s, docs page at http://%s/docs/\n", address, address)
-	fmt.Fprintf(w, "Database: %s. For a token: go run . token --user demo\n", c.Database)
 }

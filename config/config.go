@@ -44,6 +44,12 @@ type Config struct {
 	JWTIssuer      string        `env:"JWT_ISSUER" help:"what iss must be in tokens of the key set (the origin of BETTER_AUTH_URL)"`
 	JWTAudience    string        `env:"JWT_AUDIENCE" help:"what aud must hold in tokens of the key set (the origin of BETTER_AUTH_URL)"`
 	DatabaseURL    string        `env:"DATABASE_URL" envDefault:"sqlite://tasks.db" help:"postgres://USER:PASSWORD@HOST/NAME or sqlite://FILE"`
+	Migrate        bool          `env:"AUTO_MIGRATE" envDefault:"true" help:"bring the tables up to date at the start; if false, the command migrate has to"`
+	MigrateURL     string        `env:"MIGRATE_DATABASE_URL" help:"direct PostgreSQL connection for that, where DATABASE_URL goes through a pooler (DATABASE_URL)"`
+	StartupWait    time.Duration `env:"STARTUP_WAIT" envDefault:"60s" help:"time to wait at the start for a PostgreSQL that cannot be reached"`
+	MaxConns       int           `env:"DB_MAX_CONNS" envDefault:"16" help:"connections to PostgreSQL at a time"`
+	ConnIdleTime   time.Duration `env:"DB_CONN_IDLE_TIME" envDefault:"5m" help:"time after which an unused connection is closed"`
+	ConnLifetime   time.Duration `env:"DB_CONN_LIFETIME" envDefault:"1h" help:"time after which any connection is replaced by a new one"`
 	CORSOrigins    []string      `env:"CORS_ORIGINS" help:"comma-separated origins of browser clients, or * (localhost ports 3000 and 5173 in development, none in production)"`
 	LogLevel       slog.Level    `env:"LOG_LEVEL" envDefault:"info" help:"debug, info, warn or error"`
 	RequestTimeout time.Duration `env:"REQUEST_TIMEOUT" envDefault:"5s" help:"time a request may take before it is answered 503"`
@@ -52,6 +58,8 @@ type Config struct {
 
 	// Database is DatabaseURL, parsed.
 	Database Database `env:"-"`
+	// MigrateDatabase is MigrateURL, parsed, or Database without one.
+	MigrateDatabase Database `env:"-"`
 	// Issuer is what BETTER_AUTH_URL, JWKS_URL, JWT_ISSUER and JWT_AUDIENCE say together.
 	Issuer Issuer `env:"-"`
 }
@@ -152,6 +160,26 @@ func Parse(sources ...map[string]string) (*Config, error) {
 	var err error
 	if cfg.Database, err = ParseDatabaseURL(cfg.DatabaseURL); err != nil {
 		fault("DATABASE_URL: %w", err)
+	}
+	cfg.MigrateDatabase = cfg.Database
+	if cfg.MigrateURL != "" {
+		cfg.MigrateDatabase, err = ParseDatabaseURL(cfg.MigrateURL)
+		if err == nil && (cfg.MigrateDatabase.Engine != PostgreSQL || cfg.Database.Engine != PostgreSQL) {
+			err = errors.New("is for PostgreSQL alone, as is the DATABASE_URL that it stands in for")
+		}
+		if err != nil {
+			fault("MIGRATE_DATABASE_URL: %w", err)
+		}
+	}
+	if cfg.MaxConns < 1 {
+		fault("DB_MAX_CONNS: must be at least 1, got %d", cfg.MaxConns)
+	}
+	for name, value := range map[string]time.Duration{
+		"STARTUP_WAIT": cfg.StartupWait, "DB_CONN_IDLE_TIME": cfg.ConnIdleTime, "DB_CONN_LIFETIME": cfg.ConnLifetime,
+	} {
+		if value < 0 {
+			fault("%s: must not be negative, got %s", name, value)
+		}
 	}
 	if len(faults) > 0 {
 		return nil, errors.Join(faults...)

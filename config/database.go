@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -22,6 +23,8 @@ type Database struct {
 	Engine Engine
 	// Source is a postgres:// URL, which may hold a password, or the path of an SQLite file.
 	Source string
+	// Pooled says that a pooler is in between, which may give each transaction another session: nothing can be prepared in one.
+	Pooled bool
 }
 
 // String names the database without its password.
@@ -67,6 +70,10 @@ func parsePostgres(text, driver string) (Database, error) {
 		}
 		u.RawQuery = query.Encode()
 	}
+	pooled, err := parsePooled(u)
+	if err != nil {
+		return Database{}, err
+	}
 	if u.Host == "" && u.Path == "" {
 		u.Path = "/" // without it, the slashes before the parameters would be lost
 	}
@@ -74,7 +81,23 @@ func parsePostgres(text, driver string) (Database, error) {
 		_, reason, _ := strings.Cut(err.Error(), "`: ") // what comes before repeats the URL
 		return Database{}, errors.New("is not usable: " + reason)
 	}
-	return Database{Engine: PostgreSQL, Source: u.String()}, nil
+	return Database{Engine: PostgreSQL, Source: u.String(), Pooled: pooled}, nil
+}
+
+// parsePooled tells whether a URL leads to a pooler, and takes out of it the parameter that says so, pgbouncer=true (as
+// Prisma has it). Without one, the host (Neon's end in -pooler) or the port (PgBouncer's and Supabase's) tell.
+func parsePooled(u *url.URL) (pooled bool, err error) {
+	label, _, _ := strings.Cut(u.Hostname(), ".")
+	pooled = strings.HasSuffix(label, "-pooler") || u.Port() == "6432" || u.Port() == "6543"
+	query := u.Query()
+	if text := query.Get("pgbouncer"); text != "" {
+		if pooled, err = strconv.ParseBool(text); err != nil {
+			return false, errors.New("is not usable: pgbouncer must be true or false")
+		}
+		query.Del("pgbouncer")
+		u.RawQuery = query.Encode()
+	}
+	return pooled, nil
 }
 
 func parseSQLite(path, driver string) (Database, error) {

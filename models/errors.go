@@ -2,6 +2,7 @@ package models
 
 import (
 	"context"
+	"crypto/tls"
 	"database/sql"
 	"database/sql/driver"
 	"errors"
@@ -68,6 +69,19 @@ func Unavailable(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) ||
 		errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) ||
 		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &network) || pgconn.SafeToRetry(err)
+}
+
+// unreached tells whether an error means that PostgreSQL could not be connected to and may be later: it is not there yet,
+// or is starting. A password, a name or a certificate that it refuses will not change by waiting.
+func unreached(err error) bool {
+	var refusal *pgconn.PgError
+	switch {
+	case !errors.As(err, new(*pgconn.ConnectError)):
+		return false
+	case errors.As(err, &refusal):
+		return unavailablePostgres(refusal.Code)
+	}
+	return !errors.As(err, new(*tls.CertificateVerificationError))
 }
 
 // unavailablePostgres judges an SQLSTATE, mostly by its class (PostgreSQL's documentation, appendix A).

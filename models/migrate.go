@@ -2,6 +2,7 @@ package models
 
 import (
 	"context"
+	"fmt"
 
 	"gorm.io/driver/postgres"
 	"gorm.io/driver/sqlite"
@@ -33,6 +34,16 @@ func migrate(ctx context.Context, db *gorm.DB) error {
 		}
 		return tx.AutoMigrate(&Task{})
 	})
+}
+
+// checkTables tells whether the tables are there with all their columns, as a server needs them that does not migrate.
+func checkTables(ctx context.Context, db *gorm.DB) error {
+	named := db.WithContext(ctx).Session(&gorm.Session{QueryFields: true})
+	err := AcrossOwners(named).Limit(0).Find(&[]Task{}).Error
+	if err != nil && !Unavailable(err) {
+		return fmt.Errorf("the tables are not up to date, run the command migrate: %w", err)
+	}
+	return err
 }
 
 // The dialectors' migrators leave the columns that they find as they are. GORM's own would rewrite a table to make it

@@ -4,13 +4,17 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"log/slog"
+	"net"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	"gorm.io/driver/postgres"
 	"gorm.io/gorm"
@@ -19,20 +23,46 @@ import (
 	"taskapi/config"
 )
 
-// maxConns bounds the connections to the database. Opening one costs more than keeping it, so that all may stay idle.
-const maxConns = 16
+// Open connects to the database, brings its tables up to date if cfg says so, and returns it with the guard of isolation
+// in place. It waits for a PostgreSQL that cannot be reached yet. Statements run one by one, without a transaction around
+// each; slow ones are logged without their values.
+func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (*gorm.DB, error) {
+	if cfg.Migrate {
+		if err := Migrate(ctx, cfg, log); err != nil {
+			return nil, err
+		}
+	}
+	db, err := open(ctx, cfg, cfg.Database, log, checkTables)
+	if err == nil && cfg.Database.Pooled {
+		var timeout string
+		if AcrossOwners(db.WithContext(ctx)).Raw("SHOW statement_timeout").Scan(&timeout).Error == nil && timeout == "0" {
+			log.Warn("the pooler's sessions have no statement_timeout: what outlives a request's deadline goes on")
+		}
+	}
+	return db, err
+}
 
-// Open connects to the database, brings its tables up to date and returns it with the guard of isolation in place.
-// Statements run one by one, without a transaction around each; none is logged, so that no value reaches a log.
-func Open(ctx context.Context, database config.Database) (*gorm.DB, error) {
-	pool, dialector, err := open(database)
+// Migrate brings the tables up to date, over a connection of its own, and does nothing else.
+func Migrate(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
+	db, err := open(ctx, cfg, cfg.MigrateDatabase, log, migrate)
+	if err != nil {
+		return err
+	}
+	return Close(db)
+}
+
+// open makes a pool of connections and prepares the database behind it, again and again for STARTUP_WAIT while that
+// cannot be reached.
+func open(ctx context.Context, cfg *config.Config, database config.Database, log *slog.Logger, prepare func(context.Context, *gorm.DB) error) (*gorm.DB, error) {
+	pool, dialector, err := openPool(cfg, database)
 	if err != nil {
 		return nil, err
 	}
 	db, err := gorm.Open(dialector, &gorm.Config{
-		Logger:                 logger.Discard,
+		Logger:                 slowLog{logger.Discard, log},
 		SkipDefaultTransaction: true,
 		TranslateError:         true,
+		DisableAutomaticPing:   true,
 		// PostgreSQL keeps microseconds; what is answered must be what is kept.
 		NowFunc: func() time.Time { return time.Now().UTC().Truncate(time.Microsecond) },
 	})
@@ -40,32 +70,79 @@ func Open(ctx context.Context, database config.Database) (*gorm.DB, error) {
 		err = db.Use(guard{trips: &atomic.Uint64{}})
 	}
 	if err == nil {
-		err = migrate(ctx, db)
+		err = retry(ctx, cfg.StartupWait, log, func() error { return prepare(ctx, db) })
 	}
 	if err != nil {
 		_ = pool.Close()
-		// pgx gives each attempt a line, and repeats one that met the same end with and without TLS.
-		attempts := slices.Compact(strings.Split(err.Error(), "\n\t"))
-		return nil, fmt.Errorf("cannot open the database (%s): %s", database, strings.Join(attempts, " "))
+		return nil, fmt.Errorf("cannot open the database (%s): %s", database, oneLine(err))
 	}
 	return db, nil
 }
 
-func open(database config.Database) (*sql.DB, gorm.Dialector, error) {
+// retry repeats what fails because PostgreSQL cannot be reached, for as long as wait, and logs each failure.
+func retry(ctx context.Context, wait time.Duration, log *slog.Logger, try func() error) error {
+	deadline := time.Now().Add(wait)
+	for pause := 250 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
+		err := try()
+		if err == nil || !unreached(err) || time.Now().Add(pause).After(deadline) {
+			return err
+		}
+		log.Warn("waiting for the database", "cause", oneLine(err), "again_in", pause, "until", deadline.Format(time.RFC3339))
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+	}
+}
+
+// oneLine writes an error of pgx, which gives each attempt a line and repeats one that met the same end with and
+// without TLS.
+func oneLine(err error) string {
+	return strings.Join(slices.Compact(strings.Split(err.Error(), "\n\t")), " ")
+}
+
+func openPool(cfg *config.Config, database config.Database) (*sql.DB, gorm.Dialector, error) {
 	if database.Engine == config.SQLite {
 		return openSQLite(database.Source)
 	}
-	cfg, err := pgx.ParseConfig(database.Source)
+	connection, err := pgx.ParseConfig(database.Source)
 	if err != nil {
 		return nil, nil, err
 	}
-	cfg.ConnectTimeout = cmp.Or(cfg.ConnectTimeout, 10*time.Second)
-	pool := stdlib.OpenDB(*cfg)
-	pool.SetMaxOpenConns(maxConns)
-	pool.SetMaxIdleConns(maxConns)
-	pool.SetConnMaxIdleTime(5 * time.Minute)
-	pool.SetConnMaxLifetime(time.Hour)
+	connection.ConnectTimeout = cmp.Or(connection.ConnectTimeout, 10*time.Second)
+	var options []stdlib.OptionOpenDB
+	if database.Pooled {
+		options = append(options, stdlib.OptionBeforeConnect(neverCancel))
+		if !strings.Contains(database.Source, "default_query_exec_mode=") {
+			connection.DefaultQueryExecMode = pgx.QueryExecModeExec
+		}
+	}
+	pool := stdlib.OpenDB(*connection, options...)
+	pool.SetMaxOpenConns(cfg.MaxConns)
+	pool.SetMaxIdleConns(cfg.MaxConns) // opening one costs more than keeping it
+	pool.SetConnMaxIdleTime(cfg.ConnIdleTime)
+	pool.SetConnMaxLifetime(cfg.ConnLifetime)
 	return pool, postgresDialector{&postgres.Dialector{Config: &postgres.Config{Conn: pool}}}, nil
+}
+
+// neverCancel keeps a connection through a pooler from ever asking for a statement's cancellation, when a deadline passes:
+// PgBouncer 1.18, which is Debian 12's, ends itself upon that (pgbouncer/pgbouncer#801). The pooler's sessions need a
+// statement_timeout instead.
+func neverCancel(_ context.Context, connection *pgx.ConnConfig) error {
+	var connected atomic.Bool
+	dial := connection.DialFunc
+	connection.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
+		if connected.Load() {
+			return nil, errors.New("no cancellation through a pooler")
+		}
+		return dial(ctx, network, address)
+	}
+	connection.AfterConnect = func(context.Context, *pgconn.PgConn) error {
+		connected.Store(true)
+		return nil
+	}
+	return nil
 }
 
 // Ping asks the database for a sign of life.

@@ -181,7 +181,7 @@ func TestAnAccountThatBetterAuthDeletesTakesItsTasksAlong(t *testing.T) {
 	require.Equal(t, 401, got.StatusCode, "%s", got.body)
 	requireAccepted(t, s, bob.token(t), bob.id)
 
-	conn, err := pgx.Connect(context.Background(), database)
+	conn, err := pgx.Connect(context.Background(), past(t, database))
 	require.NoError(t, err)
 	defer conn.Close(context.Background())
 	var owners []string

@@ -87,7 +87,7 @@ func TestATokenAndATaskOutliveARestart(t *testing.T) {
 	second := h.start(t)
 	found := second.call(t, 200, "GET", fmt.Sprintf("/api/tasks/%d", decode[task](t, created).ID), token, "")
 	require.Equal(t, string(created.body), string(found.body))
-	require.NotContains(t, second.stderr.String(), "BETTER_AUTH_SECRET", "another secret was made")
+	require.NotContains(t, second.stderr.String(), "Made a random", "another secret was made")
 	require.Equal(t, kept, h.read(t, ".env.local"))
 }
 
@@ -159,8 +159,9 @@ func TestWrongUsageIsOneClearLine(t *testing.T) {
 
 // settings are the names of all variables.
 var settings = []string{
-	"BETTER_AUTH_SECRET", "BETTER_AUTH_SECRETS", "BETTER_AUTH_URL", "CORS_ORIGINS", "DATABASE_URL", "ENVIRONMENT", "HOST", "JWKS_URL", "JWT_AUDIENCE",
-	"JWT_ISSUER", "LOG_LEVEL", "METRICS_ADDR", "PORT", "RATE_LIMIT", "REQUEST_TIMEOUT",
+	"AUTO_MIGRATE", "BETTER_AUTH_SECRET", "BETTER_AUTH_SECRETS", "BETTER_AUTH_URL", "CORS_ORIGINS", "DATABASE_URL", "DB_CONN_IDLE_TIME",
+	"DB_CONN_LIFETIME", "DB_MAX_CONNS", "ENVIRONMENT", "HOST", "JWKS_URL", "JWT_AUDIENCE", "JWT_ISSUER", "LOG_LEVEL", "METRICS_ADDR",
+	"MIGRATE_DATABASE_URL", "PORT", "RATE_LIMIT", "REQUEST_TIMEOUT", "STARTUP_WAIT",
 }
 
 // listed finds the variables at the beginnings of a text's lines, be they commented out.
@@ -405,7 +406,7 @@ func TestADatabaseThatCannotBeOpenedIsOneClearLine(t *testing.T) {
 		"postgresql+asyncpg://u:hunter2@127.0.0.1:1/db?ssl=verify-full": "127.0.0.1:1",
 	} {
 		t.Run(names, func(t *testing.T) {
-			got := h.run(t, append(inDevelopment, "PORT=0", "DATABASE_URL="+databaseURL))
+			got := h.run(t, append(inDevelopment, "PORT=0", "STARTUP_WAIT=0", "DATABASE_URL="+databaseURL))
 			refused(t, got, 1)
 			require.Contains(t, got.stderr, "database")
 			require.Contains(t, got.stderr, names)

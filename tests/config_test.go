@@ -47,7 +47,8 @@ func TestEverySettingHasADefaultInDevelopment(t *testing.T) {
 		Environment: "development", Host: "127.0.0.1", Port: 8000, DatabaseURL: "sqlite://tasks.db",
 		CORSOrigins: []string{"http://localhost:3000", "http://localhost:5173", "http://127.0.0.1:3000", "http://127.0.0.1:5173"},
 		LogLevel:    slog.LevelInfo, RequestTimeout: 5 * time.Second,
-		Database: config.Database{Engine: config.SQLite, Source: "tasks.db"},
+		Migrate: true, StartupWait: time.Minute, MaxConns: 16, ConnIdleTime: 5 * time.Minute, ConnLifetime: time.Hour,
+		Database: config.Database{Engine: config.SQLite, Source: "tasks.db"}, MigrateDatabase: config.Database{Engine: config.SQLite, Source: "tasks.db"},
 	}, cfg)
 	require.Equal(t, "127.0.0.1:8000", cfg.Address())
 	require.False(t, cfg.Production())
@@ -60,7 +61,8 @@ func TestProductionListensEverywhereAndHasNoDefaultOriginsOrSecret(t *testing.T)
 	require.Equal(t, &config.Config{
 		Environment: "production", Host: "0.0.0.0", Port: 8000, Secret: testSecret, DatabaseURL: "sqlite://tasks.db",
 		LogLevel: slog.LevelInfo, RequestTimeout: 5 * time.Second,
-		Database: config.Database{Engine: config.SQLite, Source: "tasks.db"},
+		Migrate: true, StartupWait: time.Minute, MaxConns: 16, ConnIdleTime: 5 * time.Minute, ConnLifetime: time.Hour,
+		Database: config.Database{Engine: config.SQLite, Source: "tasks.db"}, MigrateDatabase: config.Database{Engine: config.SQLite, Source: "tasks.db"},
 	}, cfg)
 	require.True(t, cfg.Production())
 
@@ -70,14 +72,23 @@ func TestProductionListensEverywhereAndHasNoDefaultOriginsOrSecret(t *testing.T)
 
 func TestEverySettingIsRead(t *testing.T) {
 	t.Parallel()
+	older, newer := strings.Repeat("older", 8), strings.Repeat("newer", 8)
 	for _, environment := range []string{"development", "production"} {
 		cfg, err := parse("ENVIRONMENT", environment, "HOST", "::1", "PORT", "65535", "BETTER_AUTH_SECRET", testSecret,
-			"DATABASE_URL", "postgres://u:p@h/db", "CORS_ORIGINS", "https://app.example.com", "LOG_LEVEL", "warn", "REQUEST_TIMEOUT", "1500ms")
+			"DATABASE_URL", "postgres://u:p@h/db", "CORS_ORIGINS", "https://app.example.com", "LOG_LEVEL", "warn", "REQUEST_TIMEOUT", "1500ms",
+			"BETTER_AUTH_SECRETS", "2:"+newer+",1:"+older, "BETTER_AUTH_URL", "https://a.example.com", "JWKS_URL", "https://k.example.com", "JWT_ISSUER", "i",
+			"JWT_AUDIENCE", "tasks", "AUTO_MIGRATE", "false", "MIGRATE_DATABASE_URL", "postgres://m@h/db", "STARTUP_WAIT", "2s", "DB_MAX_CONNS", "3",
+			"DB_CONN_IDLE_TIME", "4s", "DB_CONN_LIFETIME", "5s", "RATE_LIMIT", "6", "METRICS_ADDR", ":9090")
 		require.NoError(t, err)
 		require.Equal(t, &config.Config{
 			Environment: environment, Host: "::1", Port: 65535, Secret: testSecret, DatabaseURL: "postgres://u:p@h/db",
 			CORSOrigins: []string{"https://app.example.com"}, LogLevel: slog.LevelWarn, RequestTimeout: 1500 * time.Millisecond,
-			Database: config.Database{Engine: config.PostgreSQL, Source: "postgres://u:p@h/db"},
+			Rotation: config.Rotation{newer, older}, BetterAuthURL: "https://a.example.com", JWKSURL: "https://k.example.com", JWTIssuer: "i", JWTAudience: "tasks",
+			MigrateURL: "postgres://m@h/db", StartupWait: 2 * time.Second, MaxConns: 3, ConnIdleTime: 4 * time.Second, ConnLifetime: 5 * time.Second,
+			RateLimit: 6, MetricsAddr: ":9090",
+			Database:        config.Database{Engine: config.PostgreSQL, Source: "postgres://u:p@h/db"},
+			MigrateDatabase: config.Database{Engine: config.PostgreSQL, Source: "postgres://m@h/db"},
+			Issuer:          config.Issuer{KeySetURL: "https://k.example.com", Name: "i", Audience: "tasks"},
 		}, cfg)
 		require.Equal(t, "[::1]:65535", cfg.Address())
 	}

@@ -35,13 +35,14 @@ func TestExplainSaysWhatAServerWouldDoAndWhy(t *testing.T) {
 	secret := []string{"BETTER_AUTH_SECRET", testSecret}
 	both := append([]string{"BETTER_AUTH_URL", auth.origin()}, secret...)
 	stock := func(more map[string]any) string { return ed.sign(t, nil, auth.stock("ann", more)) }
-	good := claim(`{"user_id":"ann","exp":%d}`, time.Hour)
+	const days = 24 * time.Hour // the tests may take their time
+	good := claim(`{"user_id":"ann","exp":%d}`, 100*days)
 	for name, c := range map[string]struct {
 		token    string
 		settings []string
 		says     []string
 	}{
-		"a token of the secret":     {good, secret, []string{`Accepted, as the user "ann"`, "HS256", "in 59m", "the shared secret"}},
+		"a token of the secret":     {good, secret, []string{`Accepted, as the user "ann"`, "HS256", "in 2399h", "the shared secret"}},
 		"behind its scheme":         {" bearer  " + good + "\n", secret, []string{`Accepted, as the user "ann"`}},
 		"one of several secrets":    {good, append([]string{"BETTER_AUTH_SECRETS", "2:other"}, secret...), []string{"Accepted", "the 2 shared secrets"}},
 		"the stock token":           {stock(nil), both, []string{`Accepted, as the user "ann"`, "EdDSA", `"ed", of "ed", "rs" at ` + auth.origin() + "/api/auth/jwks", "ann@example.com"}},
@@ -55,10 +56,10 @@ func TestExplainSaysWhatAServerWouldDoAndWhy(t *testing.T) {
 		"no kid":                    {ed.sign(t, map[string]any{"kid": nil}, auth.stock("ann", nil)), both, []string{"does not name the key"}},
 		"an unknown key":            {stranger.sign(t, nil, auth.stock("ann", nil)), both, []string{`does not have its key "stranger"`, `"ed", "rs"`, "JWKS_URL"}},
 		"a key of another type":     {ed.sign(t, map[string]any{"kid": "rs"}, auth.stock("ann", nil)), both, []string{`its key "rs" is not one for EdDSA`}},
-		"expired":                   {claim(`{"user_id":"ann","exp":%d}`, -2*time.Hour), secret, []string{"it expired", "2h0m", "new one"}},
+		"expired":                   {claim(`{"user_id":"ann","exp":%d}`, -100*days), secret, []string{"it expired", "2400h", "new one"}},
 		"no exp":                    {claim(`{"user_id":"ann"}`), secret, []string{"no exp"}},
 		"exp as text":               {claim(`{"user_id":"ann","exp":"%d"}`, time.Hour), secret, []string{"not a number of seconds", "(not a time)"}},
-		"nbf to come":               {claim(`{"user_id":"ann","exp":%d,"nbf":%d}`, time.Hour, 30*time.Minute), secret, []string{"not valid yet", "in 29m"}},
+		"nbf to come":               {claim(`{"user_id":"ann","exp":%d,"nbf":%d}`, 100*days, 10*days), secret, []string{"not valid yet", "in 239h"}},
 		"another issuer":            {stock(map[string]any{"iss": "https://evil.example.com"}), both, []string{`its iss is "https://evil.example.com" and must be "` + auth.origin(), "JWT_ISSUER"}},
 		"no issuer":                 {stock(map[string]any{"iss": nil}), both, []string{"its iss is missing"}},
 		"another audience":          {stock(map[string]any{"aud": []string{"a", "b"}}), both, []string{`its aud is ["a","b"] and must be or hold "` + auth.origin(), "JWT_AUDIENCE"}},

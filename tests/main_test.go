@@ -30,6 +30,13 @@ func runTests(m *testing.M) (code int, err error) {
 	default:
 		return 1, err
 	}
+	if os.Getenv("TEST_PGBOUNCER") != "" {
+		stop, err := startPooler()
+		if err != nil {
+			return 1, err
+		}
+		defer stop()
+	}
 	if code = m.Run(); code != 0 {
 		return code, nil
 	}

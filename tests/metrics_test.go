@@ -22,12 +22,12 @@ func (s *server) metrics(t testing.TB) string {
 
 func TestMetricsTellOfRequestsRefusalsTripsAndThePool(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *server) {
-		created := s.as("ann").create(t, "x")
-		s.as("ann").call(t, 200, "GET", path(created.ID))
+		created := s.as("zoe-7").create(t, "x")
+		s.as("zoe-7").call(t, 200, "GET", path(created.ID))
 		s.as("bob").call(t, 404, "GET", path(created.ID))
 		s.send(t, request{method: "GET", path: "/api/tasks"})
 		s.send(t, request{method: "GET", path: "/api/tasks", header: bearer("abc")})
-		s.send(t, request{method: "GET", path: "/nowhere/987"})
+		s.send(t, request{method: "GET", path: "/nowhere/private-path"})
 		s.send(t, request{method: "DELETE", path: "/health"})
 		require.ErrorIs(t, s.db.Find(&[]models.Task{}).Error, models.ErrNotConfined)
 		require.ErrorIs(t, s.db.Scopes(models.OwnedBy("")).Find(&[]models.Task{}).Error, models.ErrNoOwner)
@@ -53,8 +53,8 @@ func TestMetricsTellOfRequestsRefusalsTripsAndThePool(t *testing.T) {
 		} {
 			require.Regexp(t, `(?m)^`+line+`$`, text)
 		}
-		require.NotContains(t, text, "987", "a path is in the metrics")
-		require.NotContains(t, text, "ann", "a user is in the metrics")
+		require.NotContains(t, text, "private-path", "a path is in the metrics")
+		require.NotContains(t, text, "zoe-7", "a user is in the metrics")
 		require.Equal(t, "none", s.logs.lines(t, "request")[5]["route"])
 	})
 }

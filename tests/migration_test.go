@@ -3,6 +3,7 @@ package tests
 import (
 	"context"
 	"database/sql"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -18,12 +19,12 @@ import (
 
 func TestSixReplicasStartAtOnceOnAnEmptyDatabase(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, databaseURL string) {
-		database, err := config.ParseDatabaseURL(databaseURL)
+		cfg, err := parse("DATABASE_URL", databaseURL)
 		require.NoError(t, err)
 		var group sync.WaitGroup
 		for range 6 {
 			group.Go(func() {
-				db, err := models.Open(context.Background(), database)
+				db, err := models.Open(context.Background(), cfg, slog.New(slog.DiscardHandler))
 				if assert.NoError(t, err) {
 					assert.NoError(t, models.Close(db))
 				}
@@ -67,7 +68,7 @@ func TestTheTableIsTheContractsOnPostgreSQL(t *testing.T) {
 	t.Parallel()
 	databaseURL := newPostgres(t)
 	newServer(t, databaseURL)
-	conn, err := pgx.Connect(context.Background(), databaseURL)
+	conn, err := pgx.Connect(context.Background(), past(t, databaseURL))
 	require.NoError(t, err)
 	defer conn.Close(context.Background())
 	rows := func(query string) []string {
@@ -160,9 +161,9 @@ func TestAMigrationNeverCutsATextShort(t *testing.T) {
 		elsewhere := openElsewhere(t, databaseURL,
 			"CREATE TABLE tasks (id INTEGER PRIMARY KEY, user_id VARCHAR(255) NOT NULL, title VARCHAR(500) NOT NULL, description VARCHAR, completed BOOLEAN NOT NULL, created_at TIMESTAMP NOT NULL, updated_at TIMESTAMP NOT NULL)",
 			"INSERT INTO tasks VALUES (1, 'ann', '"+strings.Repeat("x", 300)+"', NULL, false, '2026-01-08', '2026-01-08')")
-		database, err := config.ParseDatabaseURL(databaseURL)
+		cfg, err := parse("DATABASE_URL", databaseURL)
 		require.NoError(t, err)
-		_, err = models.Open(context.Background(), database)
+		_, err = models.Open(context.Background(), cfg, slog.New(slog.DiscardHandler))
 		require.ErrorContains(t, err, "chk_tasks_title", "what breaks the rules stops the start")
 		var length int
 		require.NoError(t, elsewhere.QueryRow("SELECT length(title) FROM tasks").Scan(&length))
@@ -176,7 +177,11 @@ func openElsewhere(t *testing.T, databaseURL string, statements ...string) *sql.
 	database, err := config.ParseDatabaseURL(databaseURL)
 	require.NoError(t, err)
 	driver := map[config.Engine]string{config.SQLite: "sqlite", config.PostgreSQL: "pgx"}[database.Engine]
-	elsewhere, err := sql.Open(driver, database.Source)
+	source := database.Source
+	if database.Engine == config.PostgreSQL {
+		source = past(t, databaseURL)
+	}
+	elsewhere, err := sql.Open(driver, source)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = elsewhere.Close() })
 	for _, statement := range statements {

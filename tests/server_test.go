@@ -71,13 +71,14 @@ func newServer(t testing.TB, databaseURL string, settings ...string) *server {
 		"ENVIRONMENT", "production", "LOG_LEVEL", "debug", "CORS_ORIGINS", "https://app.example.com",
 	}, settings...)...)
 	require.NoError(t, err)
-	db, err := models.Open(context.Background(), cfg.Database)
+	s := &server{cfg: cfg, drain: &middleware.Drain{}, logs: &logBuffer{}}
+	log := cfg.Logger(s.logs)
+	db, err := models.Open(context.Background(), cfg, log)
 	require.NoError(t, err)
+	s.db = db
 	t.Cleanup(func() { _ = models.Close(db) })
-	s := &server{cfg: cfg, db: db, drain: &middleware.Drain{}, logs: &logBuffer{}}
 	ctx, stop := context.WithCancel(context.Background())
 	t.Cleanup(stop)
-	log := cfg.Logger(s.logs)
 	s.parts = routes.Parts{
 		Config: cfg, DB: db, Log: log, Drain: s.drain, Keys: middleware.KeepKeySet(ctx, cfg.Issuer, log),
 		Metrics: middleware.NewMetrics(models.Collectors(db)...),

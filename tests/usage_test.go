@@ -48,7 +48,7 @@ func TestHelpListsEverySettingAndTheStartSaysWhereToLook(t *testing.T) {
 	for _, part := range []string{"http://127.0.0.1:8000", "/docs/", "PostgreSQL", "db.example.com/tasks", "token --user"} {
 		require.Contains(t, start.String(), part)
 	}
-	require.Equal(t, 2, strings.Count(start.String(), "\n"))
+	require.Equal(t, 3, strings.Count(start.String(), "\n"))
 	require.NotContains(t, start.String(), "hunter2")
 }
 

@@ -1,0 +1,67 @@
+package config
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"reflect"
+	"runtime/debug"
+	"strings"
+)
+
+// Logger writes structured lines from the configured level on: JSON in production, text in development.
+func (c *Config) Logger(w io.Writer) *slog.Logger {
+	options := &slog.HandlerOptions{Level: c.LogLevel}
+	if c.Production() {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}
+
+// Announce says what listens where, with which settings and on which data: to a person in development, to the log in
+// production.
+func (c *Config) Announce(w io.Writer, log *slog.Logger, address net.Addr) {
+	if c.Production() {
+		log.Info("listening", "address", address.String(), "database", c.Database.String(), "version", version(),
+			slog.GroupAttrs("settings", c.attrs()...))
+		return
+	}
+	fmt.Fprintf(w, "Tasks API on http://%s, docs page at http://%s/docs/\n", address, address)
+	fmt.Fprintf(w, "Database: %s. For a token: go run . token --user demo\n", c.Database)
+	fmt.Fprintf(w, "Version %s, with", version())
+	for _, setting := range c.attrs() {
+		fmt.Fprintf(w, " %s", setting)
+	}
+	fmt.Fprintln(w)
+}
+
+// attrs are the settings that count, defaults included and empty ones left out. Secrets are masked, those in a database's
+// URL as well.
+func (c *Config) attrs() (all []slog.Attr) {
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[Config]()) {
+		name, value := field.Tag.Get("env"), reflect.ValueOf(*c).FieldByIndex(field.Index)
+		if name == "-" || value.IsZero() {
+			continue
+		}
+		text := fmt.Sprint(value)
+		switch {
+		case strings.HasPrefix(name, "BETTER_AUTH_SECRET"):
+			text = "***"
+		case name == "DATABASE_URL":
+			text = c.Database.String()
+		case name == "MIGRATE_DATABASE_URL":
+			text = c.MigrateDatabase.String()
+		}
+		all = append(all, slog.String(name, text))
+	}
+	return all
+}
+
+// version is the program's own, as Go's build information has it.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		return info.Main.Version
+	}
+	return "unknown"
+}

@@ -1,0 +1,202 @@
+package tests
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// reroute gives a database's URL the address of another server.
+func reroute(t testing.TB, databaseURL, address string) string {
+	t.Helper()
+	u, err := url.Parse(databaseURL)
+	require.NoError(t, err)
+	u.Host = address
+	return u.String()
+}
+
+// forward passes on what comes to an address, from now on and until the test ends.
+func forward(t testing.TB, address, databaseURL string) {
+	t.Helper()
+	database, err := url.Parse(databaseURL)
+	require.NoError(t, err)
+	listener, err := net.Listen("tcp", address)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = listener.Close() })
+	go func() {
+		for {
+			from, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			to, err := net.Dial("tcp", database.Host)
+			if err != nil {
+				_ = from.Close()
+				continue
+			}
+			go func() { _, _ = io.Copy(to, from); _ = to.Close() }()
+			go func() { _, _ = io.Copy(from, to); _ = from.Close() }()
+		}
+	}()
+}
+
+func TestAProgramThatStartsBeforeItsDatabaseWaitsForItAndSaysSo(t *testing.T) {
+	buildProgram(t)
+	t.Parallel()
+	databaseURL := newPostgres(t)
+	port, err := freePort()
+	require.NoError(t, err)
+	address := fmt.Sprintf("127.0.0.1:%d", port)
+	time.AfterFunc(time.Second, func() { forward(t, address, databaseURL) })
+	p := newHome(t).start(t, inProduction("DATABASE_URL="+reroute(t, databaseURL, address))...)
+	p.call(t, 201, "POST", "/api/tasks", token(t, "ann"), `{"title":"x"}`)
+	waits := p.stderr.lines(t, "waiting for the database")
+	require.NotEmpty(t, waits)
+	require.Contains(t, waits[0]["cause"], address)
+}
+
+func TestAProgramWhoseDatabaseNeverComesEndsWithOneLine(t *testing.T) {
+	buildProgram(t)
+	t.Parallel()
+	port, err := freePort()
+	require.NoError(t, err)
+	address := fmt.Sprintf("127.0.0.1:%d", port)
+	for _, args := range [][]string{nil, {"migrate"}} {
+		start := time.Now()
+		got := newHome(t).run(t, inProduction("PORT=0", "STARTUP_WAIT=1s", "DATABASE_URL=postgres://u:hunter2@"+address+"/db"), args...)
+		require.Equal(t, 1, got.code)
+		require.Less(t, time.Since(start), 10*time.Second)
+		lines := strings.Split(strings.TrimSpace(got.stderr), "\n")
+		require.Contains(t, lines[0], "waiting for the database")
+		require.Regexp(t, `^cannot open the database \(PostgreSQL, `+address+`/db\): .*connection refused`, lines[len(lines)-1])
+		require.NotContains(t, got.stderr, "hunter2")
+	}
+}
+
+func TestADatabaseThatRefusesTheProgramIsNotWaitedFor(t *testing.T) {
+	buildProgram(t)
+	t.Parallel()
+	missing, err := url.Parse(past(t, newPostgres(t)))
+	require.NoError(t, err)
+	missing.Path += "_missing"
+	got := newHome(t).run(t, inProduction("PORT=0", "DATABASE_URL="+missing.String()))
+	refused(t, got, 1)
+	require.Contains(t, got.stderr, "does not exist")
+}
+
+func TestMigrationsRunApartFromTheServer(t *testing.T) {
+	buildProgram(t)
+	eachDatabase(t, func(t *testing.T, databaseURL string) {
+		apart := inProduction("DATABASE_URL="+databaseURL, "AUTO_MIGRATE=false")
+		h := newHome(t)
+		got := h.run(t, append(apart, "PORT=0"))
+		refused(t, got, 1)
+		require.Contains(t, got.stderr, "run the command migrate")
+
+		for range 2 {
+			got = h.run(t, apart, "migrate")
+			require.Equal(t, outcome{}, got)
+		}
+		p := h.start(t, apart...)
+		p.call(t, 201, "POST", "/api/tasks", token(t, "ann"), `{"title":"x"}`)
+
+		column := "created_at"
+		if !strings.HasPrefix(databaseURL, "sqlite:") {
+			column = "created_at CASCADE"
+		} else {
+			openElsewhere(t, databaseURL, "DROP INDEX idx_tasks_user_created", "DROP INDEX idx_tasks_user_completed")
+		}
+		openElsewhere(t, databaseURL, "ALTER TABLE tasks DROP COLUMN "+column)
+		got = h.run(t, append(apart, "PORT=0"))
+		refused(t, got, 1)
+		require.Contains(t, got.stderr, "run the command migrate", "a column is missing")
+	})
+}
+
+// The server's own user may not change tables, as where the database is shared.
+func TestMigrationsUseTheirOwnConnection(t *testing.T) {
+	buildProgram(t)
+	t.Parallel()
+	databaseURL := newPostgres(t)
+	role := "app_" + strings.TrimPrefix(strings.Split(past(t, databaseURL), "/")[3], "taskapi_test_")
+	role, _, _ = strings.Cut(role, "?")
+	elsewhere := openElsewhere(t, databaseURL, "CREATE ROLE "+role+" LOGIN", "REVOKE CREATE ON SCHEMA public FROM PUBLIC",
+		"ALTER DEFAULT PRIVILEGES GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO "+role, "ALTER DEFAULT PRIVILEGES GRANT USAGE ON SEQUENCES TO "+role)
+	t.Cleanup(func() {
+		_, err := elsewhere.Exec("DROP OWNED BY " + role)
+		assert.NoError(t, err)
+		_, err = elsewhere.Exec("DROP ROLE " + role)
+		assert.NoError(t, err)
+	})
+	limited, err := url.Parse(past(t, databaseURL))
+	require.NoError(t, err)
+	limited.User = url.User(role)
+	got := newHome(t).run(t, inProduction("PORT=0", "DATABASE_URL="+limited.String()))
+	refused(t, got, 1)
+	require.Contains(t, got.stderr, "permission denied")
+
+	p := newHome(t).start(t, inProduction("DATABASE_URL="+limited.String(), "MIGRATE_DATABASE_URL="+past(t, databaseURL))...)
+	p.call(t, 201, "POST", "/api/tasks", token(t, "ann"), `{"title":"x"}`)
+	_, _ = p.stop(t, syscall.SIGTERM)
+}
+
+func TestAPoolerIsKnownByItsURL(t *testing.T) {
+	t.Parallel()
+	for databaseURL, pooled := range map[string]bool{
+		"postgres://u@db.example.com/d":                                                                              false,
+		"postgres://u@db.example.com/d?pgbouncer=true":                                                               true,
+		"postgres://u@db.example.com:6432/d":                                                                         true,
+		"postgres://u@db.example.com:6543/d":                                                                         true,
+		"postgres://u@db.example.com:6432/d?pgbouncer=false":                                                         false,
+		"postgres://u@ep-cool-1.eu-central-1.aws.neon.tech/d?sslmode=require&channel_binding=require":                false,
+		"postgres://u@ep-cool-1-pooler.eu-central-1.aws.neon.tech/d?sslmode=require&channel_binding=require":         true,
+		"postgresql+asyncpg://u@ep-cool-1-pooler.eu-central-1.aws.neon.tech/d?ssl=require&statement_cache_size=1024": true,
+	} {
+		cfg, err := parse("DATABASE_URL", databaseURL)
+		require.NoError(t, err)
+		require.Equal(t, pooled, cfg.Database.Pooled, databaseURL)
+		require.NotContains(t, cfg.Database.Source, "pgbouncer")
+	}
+	cfg, err := parse("DATABASE_URL", "postgres://u@h/d?pgbouncer=perhaps", "MIGRATE_DATABASE_URL", "sqlite://x.db", "DB_MAX_CONNS", "0",
+		"STARTUP_WAIT", "-1s", "DB_CONN_IDLE_TIME", "-1s", "DB_CONN_LIFETIME", "soon")
+	faulty(t, cfg, err, "DATABASE_URL", "MIGRATE_DATABASE_URL", "DB_MAX_CONNS", "STARTUP_WAIT", "DB_CONN_IDLE_TIME", "DB_CONN_LIFETIME")
+	cfg, err = parse("MIGRATE_DATABASE_URL", "postgres://u@h/d")
+	faulty(t, cfg, err, "MIGRATE_DATABASE_URL")
+}
+
+func TestAPoolerWithoutAStatementTimeoutIsWarnedOf(t *testing.T) {
+	t.Parallel()
+	databaseURL := past(t, newPostgres(t))
+	const warning = "no statement_timeout"
+	require.NotContains(t, newServer(t, databaseURL).logs.String(), warning, "there is no pooler")
+	pooled := databaseURL + "&pgbouncer=true"
+	require.Contains(t, newServer(t, pooled).logs.String(), warning)
+	database, err := url.Parse(databaseURL)
+	require.NoError(t, err)
+	openElsewhere(t, databaseURL, "ALTER DATABASE "+database.Path[1:]+" SET statement_timeout = '5s'")
+	require.NotContains(t, newServer(t, pooled).logs.String(), warning)
+}
+
+func TestASlowStatementIsLoggedWithoutItsValues(t *testing.T) {
+	eachEngine(t, func(t *testing.T, s *server) {
+		created := s.as("ann").create(t, "x")
+		require.Empty(t, s.logs.lines(t, "slow statement"))
+		unlock := lockTasks(t, s)
+		time.AfterFunc(700*time.Millisecond, unlock)
+		s.as("ann").call(t, 200, "PUT", path(created.ID), `{"title":"private"}`)
+		lines := s.logs.lines(t, "slow statement")
+		require.Len(t, lines, 1)
+		require.Equal(t, "WARN", lines[0]["level"])
+		require.Contains(t, lines[0]["sql"], "UPDATE")
+		require.NotContains(t, s.logs.String(), "private")
+		require.NotContains(t, lines[0]["sql"], "ann")
+	})
+}
