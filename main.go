@@ -48,7 +48,7 @@ func run(args []string, stdout, stderr io.Writer) error {
 func serve(cfg *config.Config, stderr io.Writer) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	db, err := models.Open(ctx, cfg.Database)
+	db, err := models.Open(ctx, cfg)
 	if err != nil {
 		return err
 	}

@@ -23,8 +23,8 @@ const maxConns = 16
 
 // Open connects to the database, brings its tables up to date and returns it with the guard of isolation in place.
 // Statements run one by one, without a transaction around each; none is logged, so that no value reaches a log.
-func Open(ctx context.Context, database config.Database) (*gorm.DB, error) {
-	pool, dialector, err := open(database)
+func Open(ctx context.Context, cfg *config.Config) (*gorm.DB, error) {
+	pool, dialector, err := open(cfg.Database)
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +45,7 @@ func Open(ctx context.Context, database config.Database) (*gorm.DB, error) {
 		_ = pool.Close()
 		// pgx gives each attempt a line, and repeats one that met the same end with and without TLS.
 		attempts := slices.Compact(strings.Split(err.Error(), "\n\t"))
-		return nil, fmt.Errorf("cannot open the database (%s): %s", database, strings.Join(attempts, " "))
+		return nil, fmt.Errorf("cannot open the database (%s): %s", cfg.Database, strings.Join(attempts, " "))
 	}
 	return db, nil
 }

@@ -18,12 +18,12 @@ import (
 
 func TestSixReplicasStartAtOnceOnAnEmptyDatabase(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, databaseURL string) {
-		database, err := config.ParseDatabaseURL(databaseURL)
+		cfg, err := parse("DATABASE_URL", databaseURL)
 		require.NoError(t, err)
 		var group sync.WaitGroup
 		for range 6 {
 			group.Go(func() {
-				db, err := models.Open(context.Background(), database)
+				db, err := models.Open(context.Background(), cfg)
 				if assert.NoError(t, err) {
 					assert.NoError(t, models.Close(db))
 				}
@@ -160,9 +160,9 @@ func TestAMigrationNeverCutsATextShort(t *testing.T) {
 		elsewhere := openElsewhere(t, databaseURL,
 			"CREATE TABLE tasks (id INTEGER PRIMARY KEY, user_id VARCHAR(255) NOT NULL, title VARCHAR(500) NOT NULL, description VARCHAR, completed BOOLEAN NOT NULL, created_at TIMESTAMP NOT NULL, updated_at TIMESTAMP NOT NULL)",
 			"INSERT INTO tasks VALUES (1, 'ann', '"+strings.Repeat("x", 300)+"', NULL, false, '2026-01-08', '2026-01-08')")
-		database, err := config.ParseDatabaseURL(databaseURL)
+		cfg, err := parse("DATABASE_URL", databaseURL)
 		require.NoError(t, err)
-		_, err = models.Open(context.Background(), database)
+		_, err = models.Open(context.Background(), cfg)
 		require.ErrorContains(t, err, "chk_tasks_title", "what breaks the rules stops the start")
 		var length int
 		require.NoError(t, elsewhere.QueryRow("SELECT length(title) FROM tasks").Scan(&length))

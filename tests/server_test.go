@@ -70,7 +70,7 @@ func newServer(t testing.TB, databaseURL string, settings ...string) *server {
 		"ENVIRONMENT", "production", "LOG_LEVEL", "debug", "CORS_ORIGINS", "https://app.example.com",
 	}, settings...)...)
 	require.NoError(t, err)
-	db, err := models.Open(context.Background(), cfg.Database)
+	db, err := models.Open(context.Background(), cfg)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = models.Close(db) })
 	s := &server{cfg: cfg, db: db, drain: &middleware.Drain{}, logs: &logBuffer{}}
