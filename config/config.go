@@ -40,6 +40,7 @@ type Config struct {
 	Secret         string        `env:"BETTER_AUTH_SECRET" help:"secret that signs the tokens (HS256); at least 32 characters in production, made at the first start in development"`
 	Rotation       Rotation      `env:"BETTER_AUTH_SECRETS" help:"secrets by version while they rotate, as Better Auth has them: 2:new,1:old; the first signs, all verify"`
 	DatabaseURL    string        `env:"DATABASE_URL" envDefault:"sqlite://tasks.db" help:"postgres://USER:PASSWORD@HOST/NAME or sqlite://FILE"`
+	AuthUsersTable string        `env:"AUTH_USERS_TABLE" help:"table of that database in which Better Auth keeps its users, such as user or auth.user (a table users of the program's own)"`
 	CORSOrigins    []string      `env:"CORS_ORIGINS" help:"comma-separated origins of browser clients, or * (localhost ports 3000 and 5173 in development, none in production)"`
 	LogLevel       slog.Level    `env:"LOG_LEVEL" envDefault:"info" help:"debug, info, warn or error"`
 	RequestTimeout time.Duration `env:"REQUEST_TIMEOUT" envDefault:"5s" help:"time a request may take before it is answered 503"`
@@ -146,6 +147,9 @@ func Parse(sources ...map[string]string) (*Config, error) {
 	var err error
 	if cfg.Database, err = ParseDatabaseURL(cfg.DatabaseURL); err != nil {
 		fault("DATABASE_URL: %w", err)
+	}
+	if err := cfg.Database.checkUsersTable(cfg.AuthUsersTable); err != nil {
+		fault("AUTH_USERS_TABLE: %w", err)
 	}
 	if len(faults) > 0 {
 		return nil, errors.Join(faults...)

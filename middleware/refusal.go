@@ -25,6 +25,8 @@ const (
 	NotYetValid       Refusal = "not_yet_valid"
 	BadTime           Refusal = "bad_time"
 	NoUserID          Refusal = "no_user_id"
+	// NoAccount refuses a token that is good still, but whose user has no account, or none any more.
+	NoAccount Refusal = "no_account"
 )
 
 // Error implements error.

@@ -39,13 +39,16 @@ func Open(ctx context.Context, cfg *config.Config) (*gorm.DB, error) {
 		err = db.Use(guard{})
 	}
 	if err == nil {
-		err = migrate(ctx, db)
+		err = migrate(ctx, db, cfg.AuthUsersTable)
 	}
 	if err != nil {
 		_ = pool.Close()
 		// pgx gives each attempt a line, and repeats one that met the same end with and without TLS.
 		attempts := slices.Compact(strings.Split(err.Error(), "\n\t"))
 		return nil, fmt.Errorf("cannot open the database (%s): %s", cfg.Database, strings.Join(attempts, " "))
+	}
+	if cfg.AuthUsersTable != "" {
+		db = db.Set(accountsElsewhere, true).Session(&gorm.Session{})
 	}
 	return db, nil
 }

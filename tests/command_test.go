@@ -159,7 +159,7 @@ func TestWrongUsageIsOneClearLine(t *testing.T) {
 
 // settings are the names of all variables.
 var settings = []string{
-	"BETTER_AUTH_SECRET", "BETTER_AUTH_SECRETS", "CORS_ORIGINS", "DATABASE_URL", "ENVIRONMENT", "HOST", "LOG_LEVEL", "PORT", "REQUEST_TIMEOUT",
+	"AUTH_USERS_TABLE", "BETTER_AUTH_SECRET", "BETTER_AUTH_SECRETS", "CORS_ORIGINS", "DATABASE_URL", "ENVIRONMENT", "HOST", "LOG_LEVEL", "PORT", "REQUEST_TIMEOUT",
 }
 
 // listed finds the variables at the beginnings of a text's lines, be they commented out.
