@@ -44,6 +44,7 @@ type Config struct {
 	JWTIssuer      string        `env:"JWT_ISSUER" help:"what iss must be in tokens of the key set (the origin of BETTER_AUTH_URL)"`
 	JWTAudience    string        `env:"JWT_AUDIENCE" help:"what aud must hold in tokens of the key set (the origin of BETTER_AUTH_URL)"`
 	DatabaseURL    string        `env:"DATABASE_URL" envDefault:"sqlite://tasks.db" help:"postgres://USER:PASSWORD@HOST/NAME or sqlite://FILE"`
+	AuthUsersTable string        `env:"AUTH_USERS_TABLE" help:"table of that database in which Better Auth keeps its users, such as user or auth.user (a table users of the program's own)"`
 	Migrate        bool          `env:"AUTO_MIGRATE" envDefault:"true" help:"bring the tables up to date at the start; if false, the command migrate has to"`
 	MigrateURL     string        `env:"MIGRATE_DATABASE_URL" help:"direct PostgreSQL connection for that, where DATABASE_URL goes through a pooler (DATABASE_URL)"`
 	StartupWait    time.Duration `env:"STARTUP_WAIT" envDefault:"60s" help:"time to wait at the start for a PostgreSQL that cannot be reached"`
@@ -180,6 +181,9 @@ func Parse(sources ...map[string]string) (*Config, error) {
 		if value < 0 {
 			fault("%s: must not be negative, got %s", name, value)
 		}
+	}
+	if err := cfg.Database.checkUsersTable(cfg.AuthUsersTable); err != nil {
+		fault("AUTH_USERS_TABLE: %w", err)
 	}
 	if len(faults) > 0 {
 		return nil, errors.Join(faults...)

@@ -2,7 +2,9 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -34,6 +36,25 @@ func (d Database) String() string {
 	}
 	u, _ := url.Parse(d.Source)
 	return "PostgreSQL, " + u.Host + u.Path
+}
+
+// usersTable is a table's name with or without its schema, each of which PostgreSQL keeps in full and which needs no escape.
+var usersTable = regexp.MustCompile(`^(?:([A-Za-z_]\w{0,62})\.)?([A-Za-z_]\w{0,62})$`)
+
+// checkUsersTable tells whether an AUTH_USERS_TABLE, if there is one, can name a table of users in the database.
+func (d Database) checkUsersTable(name string) error {
+	parts := usersTable.FindStringSubmatch(name)
+	switch {
+	case name == "":
+		return nil
+	case parts == nil:
+		return fmt.Errorf("%q is not the name of a table, such as user or auth.user", name)
+	case strings.EqualFold(parts[2], "tasks"):
+		return errors.New("tasks is the table of the tasks, not of their users")
+	case parts[1] != "" && d.Engine == SQLite:
+		return fmt.Errorf("SQLite has no schemas: %s, not %s", parts[2], name)
+	}
+	return nil
 }
 
 // ParseDatabaseURL reads a DATABASE_URL: postgres:// or postgresql:// as libpq has them, sqlite://FILE with the file's path

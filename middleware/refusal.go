@@ -30,6 +30,8 @@ const (
 	WrongIssuer       Refusal = "wrong_issuer"
 	WrongAudience     Refusal = "wrong_audience"
 	NoUserID          Refusal = "no_user_id"
+	// NoAccount refuses a token that is good still, but whose user has no account, or none any more.
+	NoAccount Refusal = "no_account"
 )
 
 // Error implements error.

@@ -12,7 +12,6 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"gorm.io/gorm"
-	"gorm.io/gorm/clause"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 )
@@ -35,19 +34,6 @@ func Found(tx *gorm.DB) error {
 		return &NotFoundError{Resource: tx.Statement.Schema.Name}
 	}
 	return nil
-}
-
-// CreateOwned inserts a row of an owned model in one statement. Only a user's first row takes three: the insert fails on
-// the foreign key, the user is added, and the insert is made again.
-func CreateOwned(db *gorm.DB, userID string, row any) error {
-	err := db.Create(row).Error
-	if !errors.Is(err, gorm.ErrForeignKeyViolated) {
-		return err
-	}
-	if err := db.Clauses(clause.OnConflict{DoNothing: true}).Create(&User{ID: userID}).Error; err != nil {
-		return err
-	}
-	return db.Create(row).Error
 }
 
 // Unavailable tells whether an error means that the database cannot be reached, is too slow or cannot take the

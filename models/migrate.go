@@ -14,8 +14,8 @@ import (
 const migrationLock = 0x7461736b617069 // "taskapi"
 
 // migrate adds what the tables lack: all of it or nothing, and one server at a time. A table of tasks that was made
-// elsewhere is taken over, with a user for each owner in it.
-func migrate(ctx context.Context, db *gorm.DB) error {
+// elsewhere is taken over, with a user for each owner in it, unless their accounts are in a table elsewhere.
+func migrate(ctx context.Context, db *gorm.DB, elsewhere string) error {
 	return AcrossOwners(db.WithContext(ctx)).Transaction(func(tx *gorm.DB) error {
 		if tx.Name() == "postgres" {
 			// SQLite's transactions begin with its write lock; here several servers would create the same table.
@@ -23,16 +23,27 @@ func migrate(ctx context.Context, db *gorm.DB) error {
 				return err
 			}
 		}
-		if err := tx.AutoMigrate(&User{}); err != nil {
-			return err
-		}
-		if tx.Migrator().HasTable(&Task{}) && !tx.Migrator().HasConstraint(&Task{}, "User") {
-			adopt := "INSERT INTO users (id, created_at) SELECT user_id, min(created_at) FROM tasks WHERE user_id NOT IN (SELECT id FROM users) GROUP BY user_id"
-			if err := tx.Exec(adopt).Error; err != nil {
+		if elsewhere == "" {
+			if err := checkOurUsers(tx); err != nil {
+				return err
+			}
+			if err := tx.AutoMigrate(&User{}); err != nil {
 				return err
 			}
 		}
-		return tx.AutoMigrate(&Task{})
+		for _, owned := range []any{&Task{}} {
+			if err := tx.AutoMigrate(owned); err != nil {
+				return err
+			}
+			err := tieToUsers(tx, owned, elsewhere)
+			if err != nil && elsewhere != "" {
+				err = fmt.Errorf("AUTH_USERS_TABLE: %w", err)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 

@@ -44,7 +44,9 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (*gorm.DB, 
 
 // Migrate brings the tables up to date, over a connection of its own, and does nothing else.
 func Migrate(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
-	db, err := open(ctx, cfg, cfg.MigrateDatabase, log, migrate)
+	db, err := open(ctx, cfg, cfg.MigrateDatabase, log, func(ctx context.Context, db *gorm.DB) error {
+		return migrate(ctx, db, cfg.AuthUsersTable)
+	})
 	if err != nil {
 		return err
 	}
@@ -75,6 +77,9 @@ func open(ctx context.Context, cfg *config.Config, database config.Database, log
 	if err != nil {
 		_ = pool.Close()
 		return nil, fmt.Errorf("cannot open the database (%s): %s", database, oneLine(err))
+	}
+	if cfg.AuthUsersTable != "" {
+		db = db.Set(accountsElsewhere, true).Session(&gorm.Session{})
 	}
 	return db, nil
 }

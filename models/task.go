@@ -14,8 +14,6 @@ type Task struct {
 	Completed   bool      `json:"completed" gorm:"not null;default:false;index:idx_tasks_user_completed,priority:2"`
 	CreatedAt   time.Time `json:"created_at" gorm:"<-:create;not null;index:idx_tasks_user_created,priority:2;index:idx_tasks_user_completed,priority:3"`
 	UpdatedAt   time.Time `json:"updated_at" gorm:"not null"`
-
-	User *User `json:"-" gorm:"constraint:OnDelete:CASCADE"`
 }
 
 // TaskInput is what a client may set of a task. Lengths are in Unicode code points.

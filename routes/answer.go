@@ -26,6 +26,9 @@ const retryAfter = "1"
 // phrases; the cause of a fault of ours goes to the log.
 func answerError(log *slog.Logger, metrics *middleware.Metrics) fiber.ErrorHandler {
 	return func(c *fiber.Ctx, err error) error {
+		if errors.Is(err, models.ErrNoAccount) {
+			err = middleware.NoAccount
+		}
 		status, detail := judge(err)
 		middleware.PrepareRefusal(c, log, status)
 		switch status {

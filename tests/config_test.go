@@ -75,14 +75,14 @@ func TestEverySettingIsRead(t *testing.T) {
 	older, newer := strings.Repeat("older", 8), strings.Repeat("newer", 8)
 	for _, environment := range []string{"development", "production"} {
 		cfg, err := parse("ENVIRONMENT", environment, "HOST", "::1", "PORT", "65535", "BETTER_AUTH_SECRET", testSecret,
-			"DATABASE_URL", "postgres://u:p@h/db", "CORS_ORIGINS", "https://app.example.com", "LOG_LEVEL", "warn", "REQUEST_TIMEOUT", "1500ms",
+			"DATABASE_URL", "postgres://u:p@h/db", "AUTH_USERS_TABLE", "auth.user", "CORS_ORIGINS", "https://app.example.com", "LOG_LEVEL", "warn", "REQUEST_TIMEOUT", "1500ms",
 			"BETTER_AUTH_SECRETS", "2:"+newer+",1:"+older, "BETTER_AUTH_URL", "https://a.example.com", "JWKS_URL", "https://k.example.com", "JWT_ISSUER", "i",
 			"JWT_AUDIENCE", "tasks", "AUTO_MIGRATE", "false", "MIGRATE_DATABASE_URL", "postgres://m@h/db", "STARTUP_WAIT", "2s", "DB_MAX_CONNS", "3",
 			"DB_CONN_IDLE_TIME", "4s", "DB_CONN_LIFETIME", "5s", "RATE_LIMIT", "6", "METRICS_ADDR", ":9090")
 		require.NoError(t, err)
 		require.Equal(t, &config.Config{
 			Environment: environment, Host: "::1", Port: 65535, Secret: testSecret, DatabaseURL: "postgres://u:p@h/db",
-			CORSOrigins: []string{"https://app.example.com"}, LogLevel: slog.LevelWarn, RequestTimeout: 1500 * time.Millisecond,
+			AuthUsersTable: "auth.user", CORSOrigins: []string{"https://app.example.com"}, LogLevel: slog.LevelWarn, RequestTimeout: 1500 * time.Millisecond,
 			Rotation: config.Rotation{newer, older}, BetterAuthURL: "https://a.example.com", JWKSURL: "https://k.example.com", JWTIssuer: "i", JWTAudience: "tasks",
 			MigrateURL: "postgres://m@h/db", StartupWait: 2 * time.Second, MaxConns: 3, ConnIdleTime: 4 * time.Second, ConnLifetime: 5 * time.Second,
 			RateLimit: 6, MetricsAddr: ":9090",
@@ -124,6 +124,13 @@ func TestEverySettingIsChecked(t *testing.T) {
 			[]string{strings.Repeat("x", 32), strings.Repeat("é", 32), "with spaces and $igns, all of them kept"},
 			[]string{"hunter2", "hunter" + strings.Repeat("x", 25), "hunter" + strings.Repeat("é", 25)},
 		},
+		"AUTH_USERS_TABLE": {
+			[]string{"user", "users", "User", "_x1", strings.Repeat("x", 63)},
+			[]string{
+				"tasks", "Tasks", "a b", " user", `"user"`, "user;--", "us-er", "1user", "büro", "user\n", ".user", "user.", "a.b.user",
+				"auth.user", strings.Repeat("x", 64), // auth.user: this is SQLite
+			},
+		},
 		"CORS_ORIGINS": {
 			[]string{"*", "https://app.example.com", "http://localhost:3000/", "https://*.example.com", "http://[::1]:3000", "http://a, https://b"},
 			[]string{
@@ -144,6 +151,18 @@ func TestEverySettingIsChecked(t *testing.T) {
 			require.Regexp(t, `\A(`+name+`: .+(\n|\z))+\z`, err.Error())
 			require.NotContains(t, err.Error(), "hunter")
 		}
+	}
+}
+
+func TestATableOfUsersMayHaveASchemaOnPostgreSQL(t *testing.T) {
+	t.Parallel()
+	for _, good := range []string{"user", "auth.user", "Auth.User", "tasks.users"} {
+		_, err := parse("DATABASE_URL", "postgres://u:p@h/db", "AUTH_USERS_TABLE", good)
+		require.NoError(t, err, good)
+	}
+	for _, bad := range []string{"auth.tasks", "db.auth.user", "auth..user", `auth."user"`} {
+		cfg, err := parse("DATABASE_URL", "postgres://u:p@h/db", "AUTH_USERS_TABLE", bad)
+		faulty(t, cfg, err, "AUTH_USERS_TABLE")
 	}
 }
 

@@ -54,7 +54,7 @@ var unscoped = map[string]func(db *gorm.DB) error{
 	"Joins": func(db *gorm.DB) error {
 		return db.Model(&models.User{}).Joins("JOIN tasks ON tasks.user_id = users.id").Select("tasks.title").Find(&[]map[string]any{}).Error
 	},
-	"Joins of the model": func(db *gorm.DB) error { return db.Joins("User").Find(&[]models.Task{}).Error },
+	"Joins of the model": func(db *gorm.DB) error { return db.Joins("User").Find(&[]taskWithUser{}).Error },
 	"a FROM clause": func(db *gorm.DB) error {
 		return db.Model(&models.User{}).Clauses(clause.From{Tables: []clause.Table{{Name: "tasks"}}}).Find(&[]map[string]any{}).Error
 	},
@@ -121,6 +121,15 @@ var unscoped = map[string]func(db *gorm.DB) error{
 		return gorm.G[models.Task](db).Exec(context.Background(), "DELETE FROM tasks")
 	},
 }
+
+// taskWithUser is a task that GORM itself can join with its user.
+type taskWithUser struct {
+	ID     int64
+	UserID string
+	User   *models.User
+}
+
+func (taskWithUser) TableName() string { return "tasks" }
 
 func TestTheGuardFailsWhateverIsNotConfinedToAUser(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *server) {

@@ -134,12 +134,13 @@ func TestATableOfTasksThatWasMadeElsewhereIsTakenOver(t *testing.T) {
 		database, err := config.ParseDatabaseURL(databaseURL)
 		require.NoError(t, err)
 		// As SQLModel makes it, with times that have no zone and mean UTC.
-		create := "CREATE TABLE tasks (id INTEGER NOT NULL PRIMARY KEY, user_id VARCHAR NOT NULL, title VARCHAR(200) NOT NULL, description VARCHAR, completed BOOLEAN NOT NULL, created_at DATETIME NOT NULL, updated_at DATETIME NOT NULL)"
+		create := "\nCREATE TABLE tasks (\n\tid INTEGER NOT NULL, \n\tuser_id VARCHAR NOT NULL, \n\ttitle VARCHAR(200) NOT NULL, \n\tdescription VARCHAR, \n" +
+			"\tcompleted BOOLEAN NOT NULL, \n\tcreated_at DATETIME NOT NULL, \n\tupdated_at DATETIME NOT NULL, \n\tPRIMARY KEY (id)\n)\n\n"
 		if database.Engine == config.PostgreSQL {
-			create = strings.ReplaceAll(strings.Replace(create, "INTEGER NOT NULL", "SERIAL", 1), "DATETIME", "TIMESTAMP")
+			create = strings.ReplaceAll(strings.Replace(create, "INTEGER", "SERIAL", 1), "DATETIME", "TIMESTAMP")
 		}
 		openElsewhere(t, databaseURL, create, "CREATE INDEX ix_tasks_user_id ON tasks (user_id)",
-			"INSERT INTO tasks (user_id, title, description, completed, created_at, updated_at) VALUES ('ann', 'old', NULL, true, '2026-01-08 10:30:00.123456', '2026-01-09 10:30:00.000000')")
+			"INSERT INTO tasks (user_id, title, description, completed, created_at, updated_at) VALUES ('ann', 'old', 'kept', true, '2026-01-08 10:30:00.123456', '2026-01-09 10:30:00.000000')")
 		for range 2 { // starts
 			s := newServer(t, databaseURL)
 			ann := s.as("ann")
@@ -147,6 +148,7 @@ func TestATableOfTasksThatWasMadeElsewhereIsTakenOver(t *testing.T) {
 			old := list[len(list)-1]
 			require.Equal(t, "2026-01-08T10:30:00.123456Z", old.CreatedAt)
 			require.Equal(t, "old", old.Title)
+			require.Equal(t, "kept", *old.Description)
 			created := ann.call(t, 201, "POST", "/api/tasks", `{"title":"new"}`)
 			require.Equal(t, string(created.body), string(ann.call(t, 200, "GET", path(decode[task](t, created).ID)).body))
 			require.Equal(t, "new", ann.list(t)[0].Title)
@@ -196,4 +198,10 @@ func TestSQLiteFlushesEachCommitToTheDisk(t *testing.T) {
 	var level int
 	require.NoError(t, models.AcrossOwners(newServer(t, newSQLite(t)).db).Raw("PRAGMA synchronous").Scan(&level).Error)
 	require.Equal(t, 2, level, "FULL")
+}
+
+func TestTheServerCannotWriteSQLitesSchemaByHand(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, newSQLite(t))
+	require.ErrorContains(t, models.AcrossOwners(s.db).Exec("UPDATE sqlite_schema SET sql = sql").Error, "may not be modified")
 }
