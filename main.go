@@ -44,6 +44,8 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 		return explain(ctx, cfg, command.Token, stdin, stdout)
 	case config.Token:
 		return printToken(cfg, command, stdout, stderr)
+	case config.Health:
+		return routes.CheckHealth(ctx, cfg.Address())
 	}
 	return serve(ctx, cfg, stderr)
 }

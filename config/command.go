@@ -17,6 +17,7 @@ const (
 	Serve   = "serve"
 	Token   = "token"
 	Explain = "token explain"
+	Health  = "health"
 	Help    = "help"
 )
 
@@ -36,6 +37,7 @@ const usage = `taskapi serves a multi-user tasks API.
   taskapi [serve]                        serve it (with no setting: on port 8000, from the SQLite file tasks.db)
   taskapi token --user NAME [--ttl 24h]  print a token with which NAME can use it
   taskapi token explain [TOKEN | -]      say whether a token would be accepted, and why (- reads it from standard input)
+  taskapi health                         say whether the server with these settings lives: ends with status 0 or 1
   taskapi --help                         print this
 
 Settings come from the environment, then .env.local, then .env:
@@ -57,7 +59,7 @@ func ParseArgs(args []string) (Command, error) {
 	switch command.Name {
 	case "--help", "-help", "-h":
 		command.Name = Help
-	case Help, Serve, Explain:
+	case Help, Serve, Explain, Health:
 	case Token:
 		flags.StringVar(&command.User, "user", "", "")
 		flags.DurationVar(&command.TTL, "ttl", 24*time.Hour, "")
