@@ -46,6 +46,8 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 		return models.Migrate(ctx, cfg, cfg.Logger(stderr))
 	case config.Token:
 		return printToken(cfg, command, stdout, stderr)
+	case config.Health:
+		return routes.CheckHealth(ctx, cfg.Address())
 	}
 	return serve(ctx, cfg, stderr)
 }

@@ -16,6 +16,7 @@ const (
 	Token   = "token"
 	Explain = "token explain"
 	Migrate = "migrate"
+	Health  = "health"
 	Help    = "help"
 )
 
@@ -36,6 +37,7 @@ const usage = `taskapi serves a multi-user tasks API.
   taskapi migrate                        bring the tables up to date, and end
   taskapi token --user NAME [--ttl 24h]  print a token with which NAME can use it
   taskapi token explain [TOKEN | -]      say whether a token would be accepted, and why (- reads it from standard input)
+  taskapi health                         say whether the server with these settings lives: ends with status 0 or 1
   taskapi --help                         print this
 
 Settings come from the environment, then .env.local, then .env:
@@ -57,7 +59,7 @@ func ParseArgs(args []string) (Command, error) {
 	switch command.Name {
 	case "--help", "-help", "-h":
 		command.Name = Help
-	case Help, Serve, Migrate, Explain:
+	case Help, Serve, Migrate, Explain, Health:
 	case Token:
 		flags.StringVar(&command.User, "user", "", "")
 		flags.DurationVar(&command.TTL, "ttl", 24*time.Hour, "")

@@ -147,6 +147,7 @@ func TestWrongUsageIsOneClearLine(t *testing.T) {
 		{[]string{"token", "demo"}, "demo"},
 		{[]string{"token", "--name", "demo"}, "name"},
 		{[]string{"serve", "extra"}, "extra"},
+		{[]string{"health", "extra"}, "extra"},
 		{[]string{"--port", "80"}, "--port"},
 		{[]string{"tokens"}, "tokens"},
 		{[]string{""}, `""`},
@@ -181,7 +182,7 @@ func TestTheHelpListsEveryCommandAndSetting(t *testing.T) {
 		got := h.run(t, []string{"PORT=bad"}, args...)
 		require.Zero(t, got.code, got.stderr)
 		require.Empty(t, got.stderr)
-		for _, word := range []string{"taskapi ", "token --user", "--ttl", "--help", "sqlite://tasks.db", "8000", "info", "5s"} {
+		for _, word := range []string{"taskapi ", "token --user", "--ttl", "health", "--help", "sqlite://tasks.db", "8000", "info", "5s"} {
 			require.Contains(t, got.stdout, word)
 		}
 		require.Equal(t, settings, listed(got.stdout))

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -155,9 +154,7 @@ func (h home) start(t testing.TB, settings ...string) *process {
 		return found != nil || p.hasEnded()
 	}, patience, 5*time.Millisecond, "the program neither started nor ended: %s", &p.stderr)
 	require.NotEmpty(t, p.address, "the program did not start: %s", &p.stderr)
-	_, port, err := net.SplitHostPort(p.address)
-	require.NoError(t, err)
-	p.url = "http://127.0.0.1:" + port
+	p.url = "http://" + p.address            // of a wildcard Go makes the loopback address
 	p.call(t, 200, "GET", "/health", "", "") // by then it has said all that it says at its start
 	return p
 }

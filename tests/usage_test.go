@@ -20,6 +20,7 @@ func TestTheCommandLineIsReadOrRefused(t *testing.T) {
 		"--help":                    {Name: config.Help},
 		"-h":                        {Name: config.Help},
 		"help":                      {Name: config.Help},
+		"health":                    {Name: config.Health},
 		"token --help":              {Name: config.Help, TTL: 24 * time.Hour},
 		"token --user ann":          {Name: config.Token, User: "ann", TTL: 24 * time.Hour},
 		"token -ttl=90s --user=ann": {Name: config.Token, User: "ann", TTL: 90 * time.Second},

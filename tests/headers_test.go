@@ -1,0 +1,166 @@
+package tests
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"taskapi/models"
+)
+
+// boundsBrowsers demands of an answer the headers that keep browsers and caches from doing more with it than was meant.
+// Every answer that a test receives is held to it.
+func boundsBrowsers(t testing.TB, path string, header http.Header) {
+	t.Helper()
+	require.Equal(t, "nosniff", header.Get("X-Content-Type-Options"), path)
+	require.Equal(t, "no-referrer", header.Get("Referrer-Policy"), path)
+	require.NotEmpty(t, header.Get("X-Request-ID"), path)
+	require.Empty(t, header.Get("Server"), path)
+	policy := header.Get("Content-Security-Policy")
+	if path == "/docs/" || path == "/docs/index.html" {
+		require.Regexp(t, `^default-src 'none'; .*; frame-ancestors 'none'; script-src 'self'( 'sha256-[^']+')+$`, policy, path)
+	} else {
+		require.Equal(t, "default-src 'none'; frame-ancestors 'none'", policy, path)
+	}
+	if strings.HasPrefix(path, "/docs/") && header.Get("Cache-Control") != "no-store" {
+		require.Equal(t, "public, max-age=3600", header.Get("Cache-Control"), path) // scripts and styles, the same for everybody
+	} else {
+		require.Equal(t, "no-store", header.Get("Cache-Control"), path)
+	}
+}
+
+// sendBroken sends what no client library would to the listening app, which must give one answer and hang up.
+func (s *server) sendBroken(t testing.TB, text string) (status int) {
+	t.Helper()
+	sent := bufio.NewReader(strings.NewReader(s.sendRaw(t, text)))
+	response, err := http.ReadResponse(sent, nil)
+	require.NoError(t, err, "%.200q", text)
+	defer response.Body.Close()
+	_, err = io.Copy(io.Discard, response.Body)
+	require.NoError(t, err)
+	rest, err := io.ReadAll(sent)
+	require.NoError(t, err)
+	require.Empty(t, string(rest), "a second answer to %.200q", text)
+	boundsBrowsers(t, text, response.Header)
+	require.Equal(t, "application/json", response.Header.Get("Content-Type"))
+	return response.StatusCode
+}
+
+func TestEveryAnswerHasTheHeadersThatKeepBrowsersInBounds(t *testing.T) {
+	eachEngine(t, func(t *testing.T, s *server) {
+		answers := map[int]request{ // send holds them to it
+			404: {method: "GET", path: "/nowhere"},
+			401: {method: "GET", path: "/api/tasks"},
+			405: {method: "DELETE", path: "/health"},
+			413: {method: "POST", path: "/api/tasks", user: "ann", body: strings.Repeat(" ", 70<<10)},
+			415: {method: "POST", path: "/api/tasks", user: "ann", body: "title=x", header: map[string]string{"Content-Type": "application/x-www-form-urlencoded"}},
+			422: {method: "POST", path: "/api/tasks", user: "ann", body: "{}"},
+			400: {method: "GET", path: "/api/tasks?status=done", user: "ann"},
+			302: {method: "GET", path: "/"},
+			204: {method: "OPTIONS", path: "/api/tasks", header: map[string]string{"Origin": "https://app.example.com", "Access-Control-Request-Method": "PUT"}},
+		}
+		for status, r := range answers {
+			require.Equal(t, status, s.send(t, r).StatusCode, "%s %s", r.method, r.path)
+		}
+		for _, path := range []string{"/health", "/ready", "/openapi.json", "/openapi.yaml", "/docs/", "/docs/index.html", "/docs/doc.json", "/docs/swagger-ui.css"} {
+			require.Equal(t, 200, s.send(t, request{method: "GET", path: path}).StatusCode, path)
+			require.Equal(t, 200, s.send(t, request{method: "HEAD", path: path}).StatusCode, path)
+		}
+		for _, r := range taskCalls(t, s) {
+			s.send(t, r)
+		}
+		require.NoError(t, models.Close(s.db))
+		require.Equal(t, 503, s.send(t, request{method: "GET", path: "/ready"}).StatusCode)
+		require.NotEqual(t, 200, s.send(t, request{method: "GET", path: "/api/tasks", user: "ann"}).StatusCode)
+	})
+}
+
+func TestWhatNeverReachesARouteIsAnsweredWithinBoundsToo(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, newSQLite(t))
+	s.listen(t)
+	for text, status := range map[string]int{
+		"nonsense\r\n\r\n":                                                                    400,
+		"GET / HTTP/1.1\r\nbroken header\r\n\r\n":                                             400,
+		"GET / HTTP/1.1\r\n\r\n":                                                              400, // no Host
+		"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n":                                                    400,
+		"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n":                                400, // TLS
+		"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000000\r\n\r\n":                     413,
+		"GET / HTTP/1.1\r\nHost: x\r\nX: " + strings.Repeat("x", 20<<10) + "\r\n\r\n":         431,
+		"GET /" + strings.Repeat("x", 20<<10) + " HTTP/1.1\r\nHost: x\r\n\r\n":                431,
+		"PROPFIND / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n":                         405,
+		"GET http://[::1 HTTP/1.1\r\nHost: x\r\n\r\n":                                         400,
+		"POST /api/tasks HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r": 400,
+	} {
+		require.Equal(t, status, s.sendBroken(t, text), "%.100q", text)
+	}
+}
+
+// Where a proxy and the server see different ends of a request, one client's bytes become another's request.
+func TestNoRequestHidesInAnother(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, newSQLite(t))
+	s.listen(t)
+	const hidden = "GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
+	for framing, status := range map[string]int{
+		"Content-Length: 39\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n":                               404, // chunked counts, RFC 9112 6.3
+		"Transfer-Encoding: chunked\r\nContent-Length: 39\r\n\r\n0\r\n\r\n":                               404,
+		"Content-Length: 0\r\nContent-Length: 34\r\n\r\n":                                                 400,
+		"Content-Length: 34\r\nContent-Length: 0\r\n\r\n":                                                 400,
+		"Content-Length: 0, 34\r\n\r\n":                                                                   400,
+		"Content-Length: +34\r\n\r\n":                                                                     400,
+		"Content-Length: 0x22\r\n\r\n":                                                                    400,
+		"Content-Length:\r\n\r\n":                                                                         400,
+		"Content-Length : 34\r\n\r\n":                                                                     400,
+		"Content-Length: 0\rX: y\r\n\r\n":                                                                 400,
+		"Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n":                                                    400,
+		"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n":                                                    400,
+		"Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n":                                           400,
+		"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\nContent-Length: 5\r\n\r\n0\r\n\r\n": 400,
+		"Transfer-Encoding: chunked\r\n\r\n-0\r\n\r\n":                                                    400,
+		"Transfer-Encoding: chunked\r\n\r\n0x0\r\n\r\n":                                                   400,
+		"Transfer-Encoding: chunked\r\n\r\n0\n\r\n":                                                       400,
+		"Transfer-Encoding: chunked\r\n\r\n10000000000000000\r\n":                                         400,
+	} {
+		require.Equal(t, status, s.sendBroken(t, "POST /nowhere HTTP/1.1\r\nHost: x\r\n"+framing+hidden), "%q", framing)
+	}
+}
+
+func TestASlowClientIsCutOff(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, newSQLite(t))
+	s.listen(t)
+	for name, start := range map[string]string{
+		"in the head": "GET /health HTTP/1.1\r\nHost: x\r\nX-Slow: ",
+		"in the body": "POST /api/tasks HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			conn, err := net.Dial("tcp", s.address)
+			require.NoError(t, err)
+			defer conn.Close()
+			_, err = io.WriteString(conn, start)
+			require.NoError(t, err)
+			ended := make(chan struct{})
+			go func() { // a byte now and then keeps nothing open
+				defer close(ended)
+				for err := error(nil); err == nil; time.Sleep(time.Second) {
+					_, err = io.WriteString(conn, "x")
+				}
+			}()
+			require.NoError(t, conn.SetReadDeadline(time.Now().Add(patience)))
+			response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			require.NoError(t, err, "the server waits on")
+			_ = conn.Close()
+			<-ended
+			require.Equal(t, 408, response.StatusCode)
+			boundsBrowsers(t, name, response.Header)
+		})
+	}
+}
