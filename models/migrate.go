@@ -13,14 +13,23 @@ import (
 const migrationLock = 0x7461736b617069 // "taskapi"
 
 // migrate adds what the tables lack: all of it or nothing, and one server at a time. A table of tasks that was made
-// elsewhere is taken over, with a user for each owner in it.
+// elsewhere is taken over, with a user for each owner in it. What is another program's is refused and left as it is.
 func migrate(ctx context.Context, db *gorm.DB) error {
-	return AcrossOwners(db.WithContext(ctx)).Transaction(func(tx *gorm.DB) error {
+	db = AcrossOwners(db.WithContext(ctx))
+	if db.Name() == "sqlite" {
+		if err := checkFile(db); err != nil {
+			return err
+		}
+	}
+	err := db.Transaction(func(tx *gorm.DB) error {
 		if tx.Name() == "postgres" {
 			// SQLite's transactions begin with its write lock; here several servers would create the same table.
 			if err := tx.Exec("SELECT pg_advisory_xact_lock(?)", migrationLock).Error; err != nil {
 				return err
 			}
+		}
+		if err := refuseForeign(tx, &User{}, &Task{}); err != nil {
+			return err
 		}
 		if err := tx.AutoMigrate(&User{}); err != nil {
 			return err
@@ -33,6 +42,10 @@ func migrate(ctx context.Context, db *gorm.DB) error {
 		}
 		return tx.AutoMigrate(&Task{})
 	})
+	if err == nil && db.Name() == "sqlite" {
+		err = db.Exec("PRAGMA journal_mode = WAL").Error // last, because it is kept in the file
+	}
+	return err
 }
 
 // The dialectors' migrators leave the columns that they find as they are. GORM's own would rewrite a table to make it
