@@ -22,6 +22,10 @@ import (
 // maxConns bounds the connections to the database. Opening one costs more than keeping it, so that all may stay idle.
 const maxConns = 16
 
+// connectTimeout bounds an attempt to connect, if the URL does not. database/sql makes one at a time for those who wait, so
+// that one which got lost on the way keeps all of them waiting, even when the database is back.
+const connectTimeout = 3 * time.Second
+
 // Open connects to the database, brings its tables up to date and returns it with the guard of isolation in place.
 // Statements run one by one, without a transaction around each; none is logged, so that no value reaches a log.
 func Open(ctx context.Context, database config.Database) (*gorm.DB, error) {
@@ -59,7 +63,7 @@ func open(database config.Database) (*sql.DB, gorm.Dialector, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	cfg.ConnectTimeout = cmp.Or(cfg.ConnectTimeout, 10*time.Second)
+	cfg.ConnectTimeout = cmp.Or(cfg.ConnectTimeout, connectTimeout)
 	pool := stdlib.OpenDB(*cfg)
 	pool.SetMaxOpenConns(maxConns)
 	pool.SetMaxIdleConns(maxConns)
