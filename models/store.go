@@ -64,12 +64,23 @@ func open(database config.Database) (*sql.DB, gorm.Dialector, error) {
 		return nil, nil, err
 	}
 	cfg.ConnectTimeout = cmp.Or(cfg.ConnectTimeout, connectTimeout)
-	pool := stdlib.OpenDB(*cfg)
+	pool := stdlib.OpenDB(*cfg, stdlib.OptionShouldPing(pingBriefly))
 	pool.SetMaxOpenConns(maxConns)
 	pool.SetMaxIdleConns(maxConns)
 	pool.SetConnMaxIdleTime(5 * time.Minute)
 	pool.SetConnMaxLifetime(time.Hour)
 	return pool, postgresDialector{&postgres.Dialector{Config: &postgres.Config{Conn: pool}}}, nil
+}
+
+// pingBriefly gives a connection that has been idle a second to show that it lives, so that a request which comes upon a
+// dead one has time left for another. One that does not answer is closed by it, and fails pgx's own ping at once.
+func pingBriefly(ctx context.Context, p stdlib.ShouldPingParams) bool {
+	if p.IdleDuration <= time.Second {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	return p.Conn.Ping(ctx) != nil
 }
 
 // Ping asks the database for a sign of life.

@@ -1,6 +1,8 @@
 package tests
 
 import (
+	"context"
+	"database/sql"
 	"net"
 	"net/url"
 	"runtime"
@@ -87,6 +89,33 @@ func TestTheWayToPostgreSQLMayBreakUnderLoad(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestConnectionsThatDiedIdleCostNoRequestItsAnswer(t *testing.T) {
+	t.Parallel()
+	databaseURL, err := url.Parse(newPostgres(t))
+	require.NoError(t, err)
+	w := newWire(t, databaseURL.Host)
+	databaseURL.Host = w.listener.Addr().String()
+	s := newServer(t, databaseURL.String())
+	calls := taskCalls(t, s)
+	pool, err := s.db.DB()
+	require.NoError(t, err)
+	var idle []*sql.Conn
+	for range pool.Stats().MaxOpenConnections {
+		conn, err := pool.Conn(context.Background())
+		require.NoError(t, err)
+		idle = append(idle, conn)
+	}
+	for _, conn := range idle {
+		require.NoError(t, conn.Close())
+	}
+	w.dead.Store(w.accepted.Load())
+	time.Sleep(1100 * time.Millisecond) // one that was in use within the last second is taken to be alive
+	for _, r := range calls {
+		require.Less(t, s.send(t, r).StatusCode, 300)
+	}
+	require.Greater(t, pool.Stats().Idle, 1, "some connections are still the dead ones")
 }
 
 // wire is a network that may break without a word: what is sent is neither delivered nor refused.
