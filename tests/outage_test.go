@@ -46,7 +46,7 @@ func survives(t *testing.T, p *process, begin, end func()) {
 	require.Less(t, max(first, ready), recovery)
 	require.Less(t, tr.slowest, 4*time.Second)
 	require.Empty(t, tr.wrong)
-	require.Zero(t, tr.unanswered)
+	require.Empty(t, tr.unanswered)
 	require.Empty(t, tr.lost(t, p, "ann", "bob"))
 	require.False(t, p.hasEnded())
 	for _, word := range []string{"panic", "internal error"} {

@@ -28,7 +28,7 @@ type traffic struct {
 	created    map[int64]task // acknowledged
 	answers    map[int]int    // how many answers had a status
 	slowest    time.Duration  // of the answers
-	unanswered int            // requests that were met by the end of the connection, without a byte
+	unanswered []time.Time    // when requests were sent of which nothing came but the end of the connection
 	wrong      []string       // what no client may see: a part of an answer, another status or body than those expected
 }
 
@@ -133,14 +133,17 @@ func (c *trafficClient) send(to int, method, path, body string, expected ...int)
 	tr, start := c.traffic, time.Now()
 	raw := fmt.Sprintf("%s %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
 		method, path, c.token, len(body), body)
-	response, read, err := c.connections[to].roundTrip(strings.TrimPrefix(tr.processes[to].url, "http://"), raw)
+	if !c.connections[to].connect(strings.TrimPrefix(tr.processes[to].url, "http://")) {
+		time.Sleep(5 * time.Millisecond)
+		return 0, nil
+	}
+	response, read, err := c.connections[to].roundTrip(raw)
 	took := time.Since(start)
 	if response == nil {
-		time.Sleep(5 * time.Millisecond)
 		tr.expect(err == nil, "a part of an answer: %v", err)
 		tr.mu.Lock()
 		defer tr.mu.Unlock()
-		tr.unanswered++
+		tr.unanswered = append(tr.unanswered, start)
 		return 0, nil
 	}
 	status = response.StatusCode
@@ -156,7 +159,7 @@ func (c *trafficClient) send(to int, method, path, body string, expected ...int)
 	return status, read
 }
 
-// trafficConnection is made when it is needed.
+// trafficConnection is one that the client keeps as long as the server does.
 type trafficConnection struct {
 	net.Conn
 	reader *bufio.Reader
@@ -169,15 +172,20 @@ func (c *trafficConnection) hangUp() {
 	}
 }
 
-// roundTrip returns no response where not a byte of one came, and an error where it ended in the middle.
-func (c *trafficConnection) roundTrip(address, request string) (response *http.Response, body []byte, err error) {
+// connect makes the connection if there is none.
+func (c *trafficConnection) connect(address string) bool {
 	if c.Conn == nil {
 		conn, err := net.Dial("tcp", address)
 		if err != nil {
-			return nil, nil, nil
+			return false
 		}
 		c.Conn, c.reader = conn, bufio.NewReader(conn)
 	}
+	return true
+}
+
+// roundTrip returns no response where not a byte of one came, and an error where it ended in the middle.
+func (c *trafficConnection) roundTrip(request string) (response *http.Response, body []byte, err error) {
 	_ = c.SetDeadline(time.Now().Add(patience))
 	_, _ = io.WriteString(c, request)
 	if _, err := c.reader.Peek(1); err != nil {
