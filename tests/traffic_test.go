@@ -70,6 +70,14 @@ func (tr *traffic) await(t testing.TB, status, more int) {
 	require.Eventually(t, func() bool { return count() >= enough }, patience, time.Millisecond, "%d is not answered", status)
 }
 
+// requireFlawless demands that every request was answered as it is without any fault.
+func (tr *traffic) requireFlawless(t testing.TB) {
+	t.Helper()
+	require.Empty(t, tr.wrong)
+	require.Empty(t, tr.unanswered)
+	require.Zero(t, tr.answers[503])
+}
+
 // lost finds the tasks that were acknowledged and that a program does not have as they were.
 func (tr *traffic) lost(t testing.TB, p *process, users ...string) (lost []task) {
 	t.Helper()
