@@ -21,26 +21,35 @@ type Drain struct {
 // Started tells whether the server is stopping.
 func (d *Drain) Started() bool { return d.started.Load() }
 
-// Handler counts the requests under way and refuses new ones with [ErrDraining] once the drain has started.
+// Handler counts the requests under way and refuses new ones with [ErrDraining] once the drain has started. From then on
+// each answer is the last on its connection.
 func (d *Drain) Handler() fiber.Handler {
 	return func(c *fiber.Ctx) error {
 		// Counted before the look at started, so that Wait misses none that went on.
 		d.underWay.Add(1)
 		defer d.underWay.Add(-1)
+		defer func() {
+			if d.Started() {
+				c.Context().SetConnectionClose()
+			}
+		}()
 		if d.Started() {
-			c.Context().SetConnectionClose()
 			return ErrDraining
 		}
 		return c.Next()
 	}
 }
 
-// Wait starts the drain and returns when no request is under way, or with ctx's error if that ends first.
+// settleTime is how long a drain lasts at least: requests that were sent before it may yet have to be accepted and read.
+const settleTime = 250 * time.Millisecond
+
+// Wait starts the drain and returns when it has lasted a moment and no request is under way, or with ctx's error if that
+// ends first.
 func (d *Drain) Wait(ctx context.Context) error {
 	d.started.Store(true)
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	for d.underWay.Load() > 0 {
+	for start := time.Now(); d.underWay.Load() > 0 || time.Since(start) < settleTime; {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()

@@ -9,9 +9,11 @@ import (
 )
 
 func (m sqliteMigrator) columns(table string) (found []column, err error) {
-	// The types that have the affinity of text (https://www.sqlite.org/datatype3.html, section 3.1).
+	// The types that have the affinity of text (https://www.sqlite.org/datatype3.html, section 3.1). An INTEGER that is the
+	// whole key is given by SQLite.
 	err = m.DB.Raw(`SELECT name, type, type LIKE '%char%' OR type LIKE '%clob%' OR type LIKE '%text%' AS text,
-		"notnull" AND dflt_value IS NULL AS required FROM pragma_table_info(?)`, table).Scan(&found).Error
+		"notnull" AND dflt_value IS NULL AND NOT (pk = 1 AND type = 'INTEGER' COLLATE NOCASE) AS required
+		FROM pragma_table_info(?)`, table).Scan(&found).Error
 	return found, err
 }
 

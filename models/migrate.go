@@ -14,9 +14,16 @@ import (
 const migrationLock = 0x7461736b617069 // "taskapi"
 
 // migrate adds what the tables lack: all of it or nothing, and one server at a time. A table of tasks that was made
-// elsewhere is taken over, with a user for each owner in it, unless their accounts are in a table elsewhere.
+// elsewhere is taken over, with a user for each owner in it, unless their accounts are in a table elsewhere. What is
+// another program's is refused and left as it is.
 func migrate(ctx context.Context, db *gorm.DB, elsewhere string) error {
-	return AcrossOwners(db.WithContext(ctx)).Transaction(func(tx *gorm.DB) error {
+	db = AcrossOwners(db.WithContext(ctx))
+	if db.Name() == "sqlite" {
+		if err := checkFile(db); err != nil {
+			return err
+		}
+	}
+	err := db.Transaction(func(tx *gorm.DB) error {
 		if tx.Name() == "postgres" {
 			// SQLite's transactions begin with its write lock; here several servers would create the same table.
 			if err := tx.Exec("SELECT pg_advisory_xact_lock(?)", migrationLock).Error; err != nil {
@@ -27,11 +34,17 @@ func migrate(ctx context.Context, db *gorm.DB, elsewhere string) error {
 			if err := checkOurUsers(tx); err != nil {
 				return err
 			}
+			if err := refuseForeign(tx, &User{}); err != nil {
+				return err
+			}
 			if err := tx.AutoMigrate(&User{}); err != nil {
 				return err
 			}
 		}
 		for _, owned := range []any{&Task{}} {
+			if err := refuseForeign(tx, owned); err != nil {
+				return err
+			}
 			if err := tx.AutoMigrate(owned); err != nil {
 				return err
 			}
@@ -45,6 +58,10 @@ func migrate(ctx context.Context, db *gorm.DB, elsewhere string) error {
 		}
 		return nil
 	})
+	if err == nil && db.Name() == "sqlite" {
+		err = db.Exec("PRAGMA journal_mode = WAL").Error // last, because it is kept in the file
+	}
+	return err
 }
 
 // checkTables tells whether the tables are there with all their columns, as a server needs them that does not migrate.

@@ -3,8 +3,10 @@ package models
 import (
 	"database/sql"
 	"errors"
+	"fmt"
 	"net/url"
 	"os"
+	"strings"
 
 	"gorm.io/driver/sqlite"
 	"gorm.io/gorm"
@@ -13,10 +15,10 @@ import (
 )
 
 // sqliteOptions make SQLite behave as PostgreSQL does where the two differ: foreign keys are enforced, a commit is on the
-// disk before it is acknowledged (synchronous FULL), a writer waits for another's lock, and readers never wait.
-// Times are stored in a form whose text order is their order.
+// disk before it is acknowledged (synchronous FULL), and a writer waits for another's lock. Readers never wait, because
+// migrate turns the file's WAL mode on. Times are stored in a form whose text order is their order.
 var sqliteOptions = url.Values{
-	"_pragma":      {"busy_timeout(5000)", "journal_mode(WAL)", "foreign_keys(1)", "synchronous(FULL)"},
+	"_pragma":      {"busy_timeout(5000)", "foreign_keys(1)", "synchronous(FULL)"},
 	"_txlock":      {"immediate"},
 	"_time_format": {"sqlite"},
 }
@@ -37,6 +39,25 @@ func openSQLite(path string) (*sql.DB, gorm.Dialector, error) {
 	pool.SetMaxOpenConns(sqliteConns)
 	pool.SetMaxIdleConns(sqliteConns)
 	return pool, sqliteDialector{&sqlite.Dialector{Conn: pool}}, nil
+}
+
+// checkFile fails if a file is damaged or marked as another program's. It reads all of it.
+func checkFile(db *gorm.DB) error {
+	var application int32
+	if err := db.Raw("PRAGMA application_id").Row().Scan(&application); err != nil {
+		return err
+	}
+	if application != 0 {
+		return fmt.Errorf("the file is another program's: its application_id is %#x", uint32(application))
+	}
+	var verdict string
+	if err := db.Raw("PRAGMA quick_check(1)").Row().Scan(&verdict); err != nil {
+		return err
+	}
+	if verdict != "ok" {
+		return fmt.Errorf("the file is damaged: %s", strings.Join(strings.Fields(verdict), " "))
+	}
+	return nil
 }
 
 // sqliteDialector is GORM's own dialector, taught the error type of the pure Go driver.

@@ -42,6 +42,10 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (*gorm.DB, 
 	return db, err
 }
 
+// connectTimeout bounds an attempt to connect, if the URL does not. database/sql makes one at a time for those who wait, so
+// that one which got lost on the way keeps all of them waiting, even when the database is back.
+const connectTimeout = 3 * time.Second
+
 // Migrate brings the tables up to date, over a connection of its own, and does nothing else.
 func Migrate(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	db, err := open(ctx, cfg, cfg.MigrateDatabase, log, func(ctx context.Context, db *gorm.DB) error {
@@ -115,8 +119,8 @@ func openPool(cfg *config.Config, database config.Database) (*sql.DB, gorm.Diale
 	if err != nil {
 		return nil, nil, err
 	}
-	connection.ConnectTimeout = cmp.Or(connection.ConnectTimeout, 10*time.Second)
-	var options []stdlib.OptionOpenDB
+	connection.ConnectTimeout = cmp.Or(connection.ConnectTimeout, connectTimeout)
+	options := []stdlib.OptionOpenDB{stdlib.OptionShouldPing(pingBriefly)}
 	if database.Pooled {
 		options = append(options, stdlib.OptionBeforeConnect(neverCancel))
 		if !strings.Contains(database.Source, "default_query_exec_mode=") {
@@ -148,6 +152,17 @@ func neverCancel(_ context.Context, connection *pgx.ConnConfig) error {
 		return nil
 	}
 	return nil
+}
+
+// pingBriefly gives a connection that has been idle a second to show that it lives, so that a request which comes upon a
+// dead one has time left for another. One that does not answer is closed by it, and fails pgx's own ping at once.
+func pingBriefly(ctx context.Context, p stdlib.ShouldPingParams) bool {
+	if p.IdleDuration <= time.Second {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	return p.Conn.Ping(ctx) != nil
 }
 
 // Ping asks the database for a sign of life.

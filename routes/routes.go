@@ -52,6 +52,7 @@ func New(p Parts) *fiber.App {
 		// Forms are refused by the handlers; parsed ahead of them, a broken one would end the connection.
 		DisablePreParseMultipartForm: true,
 	})
+	app.Server().CloseOnShutdown = true // says so in the answers, too
 	acceptAnyMethod(app)
 
 	app.Use(

@@ -12,8 +12,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -586,40 +584,4 @@ func TestAConnectionWithoutAWholeRequestNeitherFailsNorHoldsUpTheEnd(t *testing.
 			require.Less(t, took, 10*time.Second)
 		})
 	}
-}
-
-func TestNoAcknowledgedTaskIsLostWhenTheProgramIsKilled(t *testing.T) {
-	buildProgram(t)
-	eachDatabase(t, func(t *testing.T, databaseURL string) {
-		setting := append(inDevelopment, "DATABASE_URL="+databaseURL)
-		p := newHome(t).start(t, setting...)
-		ann := token(t, "ann")
-		var (
-			acknowledged sync.Map
-			count        atomic.Int64
-			writers      sync.WaitGroup
-		)
-		for writer := range 4 {
-			writers.Go(func() {
-				for i := 0; ; i++ {
-					title := fmt.Sprintf("task %d of writer %d", i, writer)
-					got, err := p.try("POST", "/api/tasks", ann, fmt.Sprintf(`{"title": %q}`, title))
-					if err != nil || !assert.Equal(t, 201, got.StatusCode, "%s", got.body) {
-						return // killed
-					}
-					acknowledged.Store(title, true)
-					count.Add(1)
-				}
-			})
-		}
-		require.Eventually(t, func() bool { return count.Load() >= 60 || p.hasEnded() }, patience, time.Millisecond)
-		require.NoError(t, p.Process.Kill())
-		writers.Wait()
-		require.GreaterOrEqual(t, count.Load(), int64(60))
-
-		again := newHome(t).start(t, setting...)
-		kept := titles(decode[[]task](t, again.call(t, 200, "GET", "/api/tasks", ann, "")))
-		acknowledged.Range(func(title, _ any) bool { return assert.Contains(t, kept, title) })
-		again.call(t, 201, "POST", "/api/tasks", ann, `{"title": "after the restart"}`)
-	})
 }

@@ -160,8 +160,9 @@ func TestATableOfTasksThatWasMadeElsewhereIsTakenOver(t *testing.T) {
 
 func TestAMigrationNeverCutsATextShort(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, databaseURL string) {
+		id := map[bool]string{true: "SERIAL", false: "INTEGER"}[strings.HasPrefix(databaseURL, "postgres:")]
 		elsewhere := openElsewhere(t, databaseURL,
-			"CREATE TABLE tasks (id INTEGER PRIMARY KEY, user_id VARCHAR(255) NOT NULL, title VARCHAR(500) NOT NULL, description VARCHAR, completed BOOLEAN NOT NULL, created_at TIMESTAMP NOT NULL, updated_at TIMESTAMP NOT NULL)",
+			"CREATE TABLE tasks (id "+id+" PRIMARY KEY, user_id VARCHAR(255) NOT NULL, title VARCHAR(500) NOT NULL, description VARCHAR, completed BOOLEAN NOT NULL, created_at TIMESTAMP NOT NULL, updated_at TIMESTAMP NOT NULL)",
 			"INSERT INTO tasks VALUES (1, 'ann', '"+strings.Repeat("x", 300)+"', NULL, false, '2026-01-08', '2026-01-08')")
 		cfg, err := parse("DATABASE_URL", databaseURL)
 		require.NoError(t, err)

@@ -5,14 +5,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -27,128 +30,145 @@ const noPostgres = "PostgreSQL is left out: no server binaries are installed and
 
 var errNoPostgres = errors.New(noPostgres)
 
-// poolerURL leads to a PgBouncer in front of that server, in transaction mode; empty unless TEST_PGBOUNCER is set. Then all
-// programs under test go through it.
-var poolerURL string
-
-// startPostgres takes the server of TEST_DATABASE_URL, or starts one on a free port from the newest binaries installed.
-// The server ends when stop is called or this process dies, however it does.
+// startPostgres takes the server of TEST_DATABASE_URL, or starts one that stop ends.
 func startPostgres() (serverURL string, stop func(), err error) {
 	if given := os.Getenv("TEST_DATABASE_URL"); given != "" {
 		return given, func() {}, nil
 	}
-	bin, err := postgresBinaries()
+	own, err := newPostgresServer()
 	if err != nil {
 		return "", nil, err
 	}
-	dir, err := newDaemonDir()
-	if err != nil {
-		return "", nil, err
-	}
-	data := filepath.Join(dir, "data")
-	if out, err := daemonCommand(dir, filepath.Join(bin, "initdb"), "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync").CombinedOutput(); err != nil {
-		return "", nil, fmt.Errorf("initdb: %w: %s", err, out)
-	}
-	port, err := freePort()
-	if err != nil {
-		return "", nil, err
-	}
-	stop, err = startDaemon(dir, filepath.Join(bin, "postgres"), "-D", data, "-p", fmt.Sprint(port),
-		"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "max_connections=400",
-		"-c", "fsync=off", "-c", "full_page_writes=off", "-c", "timezone=Asia/Kathmandu")
-	if err != nil {
-		return "", nil, err
-	}
-	serverURL = fmt.Sprintf("postgres://postgres@127.0.0.1:%d/postgres?sslmode=disable", port)
-	return serverURL, stop, awaitPostgres(serverURL, stop)
+	return own.url, own.remove, nil
 }
 
-// startPooler starts a PgBouncer in front of postgresURL's server.
-func startPooler() (stop func(), err error) {
-	server, err := url.Parse(postgresURL)
-	if err != nil {
-		return nil, err
-	}
-	dir, err := newDaemonDir()
-	if err != nil {
-		return nil, err
-	}
-	port, err := freePort()
-	if err != nil {
-		return nil, err
-	}
-	file := filepath.Join(dir, "pgbouncer.ini")
-	settings := fmt.Sprintf("[databases]\n* = host=%s port=%s connect_query='SET statement_timeout = 20000'\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = %d\nunix_socket_dir =\nauth_type = any\n"+
-		"pool_mode = transaction\ndefault_pool_size = 20\nmax_client_conn = 5000\nserver_idle_timeout = 5\nserver_login_retry = 1\n", server.Hostname(), server.Port(), port)
-	settings = strings.Replace(settings, " port=", " user="+server.User.Username()+" port=", 1)
-	if err := os.WriteFile(file, []byte(settings), 0o644); err != nil {
-		return nil, err
-	}
-	if stop, err = startDaemon(dir, "pgbouncer", "-q", file); err != nil {
-		return nil, err
-	}
-	server.Host = fmt.Sprintf("127.0.0.1:%d", port)
-	poolerURL = server.String()
-	return stop, awaitPostgres(poolerURL+"&default_query_exec_mode=exec", stop)
+// postgresServer is a server of the tests' own.
+type postgresServer struct {
+	url     string
+	bin     string
+	dir     string // holds all that it keeps
+	port    int
+	process *exec.Cmd // the shell that it runs under
+	pipe    io.WriteCloser
 }
 
-// newDaemonDir makes a directory for a server that refuses to run as root.
-func newDaemonDir() (string, error) {
-	dir, err := os.MkdirTemp("", "taskapi-postgres-")
-	if err != nil || os.Getuid() != 0 {
-		return dir, err
+// newPostgresServer starts a server on a free port from the newest binaries installed. It ends with remove or when this
+// process dies, however it does.
+func newPostgresServer() (_ *postgresServer, err error) {
+	s := &postgresServer{}
+	if s.bin, err = postgresBinaries(); err != nil {
+		return nil, err
 	}
-	if out, err := exec.Command("chown", "postgres", dir).CombinedOutput(); err != nil {
-		return "", fmt.Errorf("chown: %w: %s", err, out)
+	if s.dir, err = os.MkdirTemp("", "taskapi-postgres-"); err != nil {
+		return nil, err
 	}
-	return dir, nil
+	defer func() {
+		if err != nil {
+			s.remove()
+		}
+	}()
+	if os.Getuid() == 0 {
+		if out, err := exec.Command("chown", "postgres", s.dir).CombinedOutput(); err != nil {
+			return nil, fmt.Errorf("chown: %w: %s", err, out)
+		}
+	}
+	if out, err := s.command(filepath.Join(s.bin, "initdb"), "-D", s.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync").CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("initdb: %w: %s", err, out)
+	}
+	if s.port, err = freePort(); err != nil {
+		return nil, err
+	}
+	s.url = fmt.Sprintf("postgres://postgres@127.0.0.1:%d/postgres?sslmode=disable", s.port)
+	return s, s.start()
 }
 
-func daemonCommand(dir string, args ...string) *exec.Cmd {
+func (s *postgresServer) data() string { return filepath.Join(s.dir, "data") }
+
+// command prepares a program to run in the server's directory, as another user than root, whom PostgreSQL refuses.
+func (s *postgresServer) command(args ...string) *exec.Cmd {
 	if os.Getuid() == 0 {
 		args = append([]string{"runuser", "-u", "postgres", "--"}, args...)
 	}
 	cmd := exec.Command(args[0], args[1:]...)
-	cmd.Dir = dir
+	cmd.Dir = s.dir
 	return cmd
 }
 
-// startDaemon runs a server until stop is called or this process dies, however it does.
-func startDaemon(dir string, args ...string) (stop func(), err error) {
-	// The shell ends the server once the pipe from this process is closed.
-	server := daemonCommand(dir, append([]string{"sh", "-c", `"$@" 3<&- & p=$!; read _; kill -INT $p; wait $p`, "sh"}, args...)...)
-	pipe, err := server.StdinPipe()
+// start returns when the server answers.
+func (s *postgresServer) start() (err error) {
+	// The shell ends the server by the signal that the pipe from this process names, at once if it is closed.
+	s.process = s.command("sh", "-c", `"$@" 3<&- & p=$!; read signal; kill -${signal:-QUIT} $p; kill -CONT $p; wait $p`, "sh",
+		filepath.Join(s.bin, "postgres"), "-D", s.data(), "-p", fmt.Sprint(s.port),
+		"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "max_connections=400",
+		"-c", "fsync=off", "-c", "full_page_writes=off", "-c", "timezone=Asia/Kathmandu")
+	if s.pipe, err = s.process.StdinPipe(); err != nil {
+		return err
+	}
+	log, err := os.OpenFile(s.log(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	log, err := os.Create(filepath.Join(os.TempDir(), filepath.Base(dir)+".log"))
-	if err != nil {
-		return nil, err
+	defer log.Close()
+	s.process.Stdout, s.process.Stderr = log, log
+	if err := s.process.Start(); err != nil {
+		return err
 	}
-	server.Stdout, server.Stderr = log, log
-	if err := server.Start(); err != nil {
-		return nil, err
-	}
-	return func() {
-		_ = pipe.Close()
-		_ = server.Wait()
-		_ = log.Close()
-		_ = os.Remove(log.Name())
-		_ = os.RemoveAll(dir)
-	}, nil
-}
-
-// awaitPostgres waits until a server answers, or stops it if it never does.
-func awaitPostgres(serverURL string, stop func()) (err error) {
 	for range 300 {
 		var conn *pgx.Conn
-		if conn, err = pgx.Connect(context.Background(), serverURL); err == nil {
+		if conn, err = pgx.Connect(context.Background(), s.url); err == nil {
 			return conn.Close(context.Background())
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	stop()
 	return fmt.Errorf("PostgreSQL does not answer: %w", err)
+}
+
+func (s *postgresServer) log() string { return s.dir + ".log" }
+
+// end ends the server as a signal makes it: INT rolls back what is under way and says so, QUIT drops everything at once.
+func (s *postgresServer) end(signal string) {
+	_, _ = fmt.Fprintln(s.pipe, signal)
+	_ = s.process.Wait()
+}
+
+// signal sends one to every process of the server.
+func (s *postgresServer) signal(t testing.TB, signal syscall.Signal) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(s.data(), "postmaster.pid"))
+	require.NoError(t, err)
+	first, _, _ := strings.Cut(string(text), "\n")
+	pid, err := strconv.Atoi(first)
+	require.NoError(t, err)
+	require.NoError(t, syscall.Kill(pid, signal)) // first, so that it starts no more of them
+	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	require.NoError(t, err)
+	for _, child := range strings.Fields(string(children)) {
+		pid, err := strconv.Atoi(child)
+		require.NoError(t, err)
+		_ = syscall.Kill(pid, signal) // it may have ended
+	}
+}
+
+// remove ends the server and leaves nothing behind.
+func (s *postgresServer) remove() {
+	if s.process != nil {
+		_ = s.pipe.Close()
+		_ = s.process.Wait()
+	}
+	_ = os.Remove(s.log())
+	_ = os.RemoveAll(s.dir)
+}
+
+// ownPostgres is a server for a test that stops it.
+func ownPostgres(t *testing.T) *postgresServer {
+	t.Helper()
+	s, err := newPostgresServer()
+	if errors.Is(err, errNoPostgres) && os.Getenv("CI") == "" {
+		t.Skip("no PostgreSQL that may be stopped: no server binaries are installed")
+	}
+	require.NoError(t, err)
+	t.Cleanup(s.remove)
+	return s
 }
 
 // postgresBinaries finds the directory of initdb and postgres.

@@ -1,0 +1,170 @@
+package tests
+
+import (
+	"context"
+	"database/sql"
+	"net"
+	"net/url"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// recovery is how soon after its database a program must serve again.
+const recovery = 5 * time.Second
+
+// survives puts a program under load through an outage of its database: it answers 503 by its deadline of one second, serves
+// again soon after, and has every task that it acknowledged.
+func survives(t *testing.T, p *process, begin, end func()) {
+	t.Helper()
+	users := strings.Fields(strings.Repeat("ann bob ", 12)) // more clients than connections to the database
+	tr := startTraffic(t, []*process{p}, users...)
+	tr.await(t, 201, 100)
+	begin()
+	tr.await(t, 503, 2*len(users))
+	unavailable(t, p.call(t, 503, "GET", "/ready", "", ""))
+	unavailable(t, p.call(t, 503, "GET", "/api/tasks", token(t, "ann"), ""))
+	p.call(t, 200, "GET", "/health", "", "")
+	end()
+	back := time.Now()
+	tr.await(t, 201, 1)
+	first := time.Since(back)
+	require.Eventually(t, func() bool {
+		got, err := p.try("GET", "/ready", "", "")
+		return err == nil && got.StatusCode == 200
+	}, patience, 5*time.Millisecond)
+	ready := time.Since(back)
+	tr.await(t, 201, 100)
+	tr.stop()
+	t.Logf("the first task after %s, ready after %s, the slowest answer after %s of %v", first, ready, tr.slowest, tr.answers)
+	require.Less(t, max(first, ready), recovery)
+	require.Less(t, tr.slowest, 4*time.Second)
+	require.Empty(t, tr.wrong)
+	require.Empty(t, tr.unanswered)
+	require.Empty(t, tr.lost(t, p, "ann", "bob"))
+	require.False(t, p.hasEnded())
+	for _, word := range []string{"panic", "internal error"} {
+		require.NotContains(t, p.stderr.String(), word)
+	}
+}
+
+func TestPostgreSQLMayStopUnderLoad(t *testing.T) {
+	buildProgram(t)
+	t.Parallel()
+	postgres := ownPostgres(t)
+	p := newHome(t).start(t, inProduction("DATABASE_URL="+postgres.url, "REQUEST_TIMEOUT=1s")...)
+	again := func() { require.NoError(t, postgres.start()) }
+	t.Run("in order", func(t *testing.T) { survives(t, p, func() { postgres.end("INT") }, again) })
+	t.Run("at once", func(t *testing.T) { survives(t, p, func() { postgres.end("QUIT") }, again) })
+	t.Run("without a word", func(t *testing.T) {
+		if runtime.GOOS != "linux" {
+			t.Skip("only Linux lists the processes of the server")
+		}
+		survives(t, p, func() { postgres.signal(t, syscall.SIGSTOP) }, func() { postgres.signal(t, syscall.SIGCONT) })
+	})
+}
+
+func TestTheWayToPostgreSQLMayBreakUnderLoad(t *testing.T) {
+	buildProgram(t)
+	t.Parallel()
+	for name, found := range map[string]bool{"and the old connections go on": true, "and the old connections are never heard of again": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			databaseURL, err := url.Parse(newPostgres(t))
+			require.NoError(t, err)
+			w := newWire(t, databaseURL.Host)
+			databaseURL.Host = w.listener.Addr().String()
+			p := newHome(t).start(t, inProduction("DATABASE_URL="+databaseURL.String(), "REQUEST_TIMEOUT=1s")...)
+			survives(t, p, w.gate.Lock, func() {
+				if !found {
+					w.dead.Store(w.accepted.Load())
+				}
+				w.gate.Unlock()
+			})
+		})
+	}
+}
+
+func TestConnectionsThatDiedIdleCostNoRequestItsAnswer(t *testing.T) {
+	t.Parallel()
+	databaseURL, err := url.Parse(newPostgres(t))
+	require.NoError(t, err)
+	w := newWire(t, databaseURL.Host)
+	databaseURL.Host = w.listener.Addr().String()
+	s := newServer(t, databaseURL.String())
+	calls := taskCalls(t, s)
+	pool, err := s.db.DB()
+	require.NoError(t, err)
+	var idle []*sql.Conn
+	for range pool.Stats().MaxOpenConnections {
+		conn, err := pool.Conn(context.Background())
+		require.NoError(t, err)
+		idle = append(idle, conn)
+	}
+	for _, conn := range idle {
+		require.NoError(t, conn.Close())
+	}
+	w.dead.Store(w.accepted.Load())
+	time.Sleep(1100 * time.Millisecond) // one that was in use within the last second is taken to be alive
+	for _, r := range calls {
+		require.Less(t, s.send(t, r).StatusCode, 300)
+	}
+	require.Greater(t, pool.Stats().Idle, 1, "some connections are still the dead ones")
+}
+
+// wire is a network that may break without a word: what is sent is neither delivered nor refused.
+type wire struct {
+	listener net.Listener
+	gate     sync.RWMutex // locked while nothing is delivered
+	accepted atomic.Int64 // connections
+	dead     atomic.Int64 // of them, the first, for good
+}
+
+func newWire(t *testing.T, to string) *wire {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = listener.Close() })
+	w := &wire{listener: listener}
+	go func() {
+		for {
+			from, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			number := w.accepted.Add(1)
+			onward, err := net.Dial("tcp", to)
+			if err != nil {
+				_ = from.Close()
+				continue
+			}
+			go w.deliver(number, from, onward)
+			go w.deliver(number, onward, from)
+		}
+	}()
+	return w
+}
+
+func (w *wire) deliver(number int64, from, to net.Conn) {
+	defer from.Close()
+	defer to.Close()
+	packet := make([]byte, 64<<10)
+	for {
+		n, err := from.Read(packet)
+		w.gate.RLock()
+		dead := number <= w.dead.Load()
+		w.gate.RUnlock()
+		if err != nil {
+			return
+		}
+		if !dead {
+			_, _ = to.Write(packet[:n])
+		}
+	}
+}

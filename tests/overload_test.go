@@ -1,0 +1,108 @@
+package tests
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// slowTasks makes the creation of a task with the title slow take a minute.
+var slowTasks = map[string][]string{
+	"postgres": {
+		"CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(60); RETURN NEW; END $$",
+		"CREATE TRIGGER slow BEFORE INSERT ON tasks FOR EACH ROW WHEN (NEW.title = 'slow') EXECUTE FUNCTION slow()",
+	},
+	"sqlite": {
+		"CREATE VIEW slow AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000000) SELECT i FROM n",
+		"CREATE TRIGGER slow BEFORE INSERT ON tasks WHEN NEW.title = 'slow' BEGIN SELECT count(*) FROM slow; END",
+	},
+}
+
+func TestASlowStatementEndsAtTheDeadlineAndNothingOfItIsLeft(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, databaseURL string) {
+		s := newServer(t, databaseURL, "REQUEST_TIMEOUT", "1s")
+		elsewhere := openElsewhere(t, databaseURL, slowTasks[s.db.Name()]...)
+		// backends counts the program's connections at the server, and those of them that are at work.
+		backends := func() (all, active int) {
+			if s.db.Name() == "postgres" {
+				assert.NoError(t, elsewhere.QueryRow(`SELECT count(*), count(*) FILTER (WHERE state <> 'idle') FROM pg_stat_activity
+					WHERE datname = current_database() AND pid <> pg_backend_pid()`).Scan(&all, &active))
+			}
+			return all, active
+		}
+		pool, err := s.db.DB()
+		require.NoError(t, err)
+		for range 3 {
+			var requests sync.WaitGroup
+			for range 3 * pool.Stats().MaxOpenConnections {
+				requests.Go(func() {
+					start := time.Now()
+					got := s.send(t, request{method: "POST", path: "/api/tasks", user: "ann", body: `{"title":"slow"}`})
+					assert.Equal(t, 503, got.StatusCode)
+					assert.Less(t, time.Since(start), 4*time.Second)
+				})
+			}
+			requests.Wait()
+			require.Eventually(t, func() bool { _, active := backends(); return active == 0 }, 5*time.Second, 10*time.Millisecond,
+				"a statement that nobody waits for goes on")
+			s.as("bob").create(t, "quick")
+		}
+		require.Eventually(t, func() bool { all, _ := backends(); return all <= pool.Stats().OpenConnections }, 5*time.Second, 10*time.Millisecond)
+		require.Empty(t, s.as("ann").list(t))
+		require.Len(t, s.as("bob").list(t), 3)
+	})
+}
+
+func TestMoreThan1024RequestsThatWaitAreRefusedAtOnce(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, databaseURL string) {
+		const most = 1024
+		s := newServer(t, databaseURL, "REQUEST_TIMEOUT", "7s")
+		s.listen(t)
+		create := request{method: "POST", path: "/api/tasks", user: "bob", body: `{"title":"x"}`}
+		require.Equal(t, 201, s.send(t, create).StatusCode)
+		raw := fmt.Sprintf("POST /api/tasks HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Length: 13\r\n\r\n{\"title\":\"x\"}", token(t, "ann"))
+		unlock := lockTasks(t, newServer(t, databaseURL))
+		var waiting [most]net.Conn
+		for i := range waiting {
+			var err error
+			waiting[i], err = net.Dial("tcp", s.address)
+			require.NoError(t, err)
+			defer waiting[i].Close()
+			_, err = waiting[i].Write([]byte(raw))
+			require.NoError(t, err)
+		}
+		require.Eventually(t, func() bool {
+			return strings.Contains(s.metrics(t), fmt.Sprintf("taskapi_http_requests_in_flight %d\n", most))
+		}, 5*time.Second, 5*time.Millisecond)
+		for range 5 {
+			start := time.Now()
+			unavailable(t, s.send(t, create))
+			require.Less(t, time.Since(start), 2*time.Second, "the deadline is seven")
+			require.Equal(t, 200, s.send(t, request{method: "GET", path: "/health"}).StatusCode)
+		}
+		require.Len(t, s.logs.lines(t, "unavailable"), 5)
+		require.Equal(t, "too many requests are under way", s.logs.lines(t, "unavailable")[0]["cause"])
+
+		unlock()
+		answers := map[int]int{}
+		for _, conn := range waiting {
+			require.NoError(t, conn.SetReadDeadline(time.Now().Add(patience)))
+			response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			require.NoError(t, err)
+			answers[response.StatusCode]++
+		}
+		t.Logf("answers after the lock: %v", answers)
+		require.Equal(t, most, answers[201]+answers[503])
+		require.Equal(t, 201, s.send(t, create).StatusCode)
+		require.GreaterOrEqual(t, len(s.as("ann").list(t)), answers[201])
+		require.NotZero(t, answers[201])
+	})
+}
