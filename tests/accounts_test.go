@@ -469,7 +469,7 @@ func TestARoleThatMayNotReferenceTheAccountsIsToldSo(t *testing.T) {
 	t.Parallel()
 	auth := newAccounts(t, newPostgres(t), "auth.user")
 	auth.signUp(t, "ann")
-	u, err := url.Parse(auth.url)
+	u, err := url.Parse(past(t, auth.url))
 	require.NoError(t, err)
 	role := "r_" + strings.TrimPrefix(u.Path, "/")
 	auth.exec(t, "CREATE ROLE "+role+" LOGIN PASSWORD 'hunter2'")

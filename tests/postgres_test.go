@@ -218,13 +218,16 @@ func newPostgres(t testing.TB) string {
 	return u.String()
 }
 
-// past leads to the same database without the pooler, for what a test does there by itself.
+// past leads to the same database without a pooler in between, for what a test does there by itself.
 func past(t testing.TB, databaseURL string) string {
 	t.Helper()
 	server, err := url.Parse(postgresURL)
 	require.NoError(t, err)
 	database, err := url.Parse(databaseURL)
 	require.NoError(t, err)
+	if database.Scheme != "postgres" {
+		return databaseURL
+	}
 	server.Path = database.Path
 	return server.String()
 }
