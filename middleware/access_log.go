@@ -2,6 +2,7 @@ package middleware
 
 import (
 	"log/slog"
+	"regexp"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -21,7 +22,8 @@ func LogAccess(log *slog.Logger) fiber.Handler {
 				slog.Duration("duration", time.Since(start)),
 				slog.Int("bytes", size(c)),
 				slog.String("request_id", RequestID(c)),
-				slog.String("user_id", UserID(c)))
+				slog.String("user_id", UserID(c)),
+				slog.String("trace_id", traceID(c)))
 		}()
 		err := c.Next()
 		if err != nil {
@@ -31,6 +33,16 @@ func LogAccess(log *slog.Logger) fiber.Handler {
 		status = c.Response().StatusCode()
 		return err
 	}
+}
+
+var traceParent = regexp.MustCompile(`^00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$`)
+
+// traceID is that of the trace which a client says that its request belongs to (W3C Trace Context), if it says so.
+func traceID(c *fiber.Ctx) string {
+	if found := traceParent.FindStringSubmatch(c.Get("traceparent")); found != nil {
+		return found[1]
+	}
+	return ""
 }
 
 // size is the length of an answer's body. A stream is not read for it: Body would hold all of it in memory.

@@ -48,6 +48,19 @@ func TestARequestIDIsTheClientsIfItIsSafeAndNewIfNot(t *testing.T) {
 	})
 }
 
+func TestTheAccessLogNamesTheTraceThatARequestBelongsTo(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, newSQLite(t))
+	id := "4bf92f3577b34da6a3ce929d0e0e4736"
+	for header, want := range map[string]string{
+		"00-" + id + "-00f067aa0ba902b7-01": id, "": "", "01-" + id + "-00f067aa0ba902b7-01": "", "00-" + id + "-00f067aa0ba902b7-01-x": "", "secret": "",
+	} {
+		before := len(s.logs.lines(t, "request"))
+		s.send(t, request{method: "GET", path: "/health", header: map[string]string{"traceparent": header}})
+		require.Equal(t, want, s.logs.lines(t, "request")[before]["trace_id"])
+	}
+}
+
 func TestTheAccessLogTellsOfEachRequestWithoutTokenPathOrBody(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *server) {
 		r := request{method: "PUT", path: "/api/tasks/987654?secret=query", user: "ann", body: `{"title":"private"}`, header: map[string]string{"X-Request-ID": "id-1"}}
