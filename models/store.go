@@ -28,9 +28,23 @@ func Open(ctx context.Context, database config.Database) (*gorm.DB, error) {
 	if err != nil {
 		return nil, err
 	}
+	db, err := session(dialector)
+	if err == nil {
+		err = migrate(ctx, db)
+	}
+	if err != nil {
+		_ = pool.Close()
+		return nil, fmt.Errorf("cannot open the database (%s): %s", database, oneLine(err))
+	}
+	return db, nil
+}
+
+// session is GORM with the guard. It does not connect.
+func session(dialector gorm.Dialector) (*gorm.DB, error) {
 	db, err := gorm.Open(dialector, &gorm.Config{
 		Logger:                 logger.Discard,
 		SkipDefaultTransaction: true,
+		DisableAutomaticPing:   true,
 		TranslateError:         true,
 		// PostgreSQL keeps microseconds; what is answered must be what is kept.
 		NowFunc: func() time.Time { return time.Now().UTC().Truncate(time.Microsecond) },
@@ -38,16 +52,12 @@ func Open(ctx context.Context, database config.Database) (*gorm.DB, error) {
 	if err == nil {
 		err = db.Use(guard{})
 	}
-	if err == nil {
-		err = migrate(ctx, db)
-	}
-	if err != nil {
-		_ = pool.Close()
-		// pgx gives each attempt a line, and repeats one that met the same end with and without TLS.
-		attempts := slices.Compact(strings.Split(err.Error(), "\n\t"))
-		return nil, fmt.Errorf("cannot open the database (%s): %s", database, strings.Join(attempts, " "))
-	}
-	return db, nil
+	return db, err
+}
+
+// oneLine is an error's text. pgx gives each attempt a line, and repeats one that met the same end with and without TLS.
+func oneLine(err error) string {
+	return strings.Join(slices.Compact(strings.Split(err.Error(), "\n\t")), " ")
 }
 
 func open(database config.Database) (*sql.DB, gorm.Dialector, error) {
