@@ -28,8 +28,11 @@ func run(args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if command.Name == config.Help {
+	switch command.Name {
+	case config.Help:
 		return config.WriteHelp(stdout)
+	case config.Copy:
+		return copyDatabase(command, stdout, stderr)
 	}
 	cfg, err := config.Load(stderr)
 	if err != nil {
@@ -60,4 +63,16 @@ func serve(cfg *config.Config, stderr io.Writer) error {
 	log, drain := cfg.Logger(stderr), &middleware.Drain{}
 	cfg.Announce(stderr, log, listener.Addr())
 	return routes.Serve(ctx, routes.New(cfg, db, log, drain), listener, drain)
+}
+
+func copyDatabase(command config.Command, stdout, stderr io.Writer) error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	progress := config.NewProgress(stderr)
+	copied, err := models.Copy(ctx, command.From, command.To, progress.Show)
+	progress.End()
+	if err == nil {
+		_, err = fmt.Fprintf(stdout, "copied %d tasks of %d users, verified\n", copied.Tasks, copied.Users)
+	}
+	return err
 }

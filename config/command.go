@@ -14,6 +14,7 @@ import (
 const (
 	Serve = "serve"
 	Token = "token"
+	Copy  = "copy"
 	Help  = "help"
 )
 
@@ -24,12 +25,15 @@ type Command struct {
 	// User and TTL describe the token to print.
 	User string
 	TTL  time.Duration
+	// From and To are the databases to copy between.
+	From, To Database
 }
 
 const usage = `taskapi serves a multi-user tasks API.
 
   taskapi [serve]                        serve it (with no setting: on port 8000, from the SQLite file tasks.db)
   taskapi token --user NAME [--ttl 24h]  print a token with which NAME can use it
+  taskapi copy --from URL --to URL       copy all users and tasks into an empty database or a new SQLite file
   taskapi --help                         print this
 
 Settings come from the environment, then .env.local, then .env:
@@ -45,6 +49,7 @@ func ParseArgs(args []string) (Command, error) {
 	command.Name, args = args[0], args[1:]
 	flags := flag.NewFlagSet(command.Name, flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
+	var from, to string
 	switch command.Name {
 	case "--help", "-help", "-h":
 		command.Name = Help
@@ -52,6 +57,9 @@ func ParseArgs(args []string) (Command, error) {
 	case Token:
 		flags.StringVar(&command.User, "user", "", "")
 		flags.DurationVar(&command.TTL, "ttl", 24*time.Hour, "")
+	case Copy:
+		flags.StringVar(&from, "from", "", "")
+		flags.StringVar(&to, "to", "", "")
 	default:
 		return command, fmt.Errorf("unknown command %q: see --help", command.Name)
 	}
@@ -61,12 +69,21 @@ func ParseArgs(args []string) (Command, error) {
 		command.Name = Help
 	case err != nil:
 		return command, fmt.Errorf("%s: %w: see --help", command.Name, err)
+	case flags.NArg() > 0 && command.Name == Copy: // a URL, perhaps, with a password
+		return command, errors.New("copy: takes --from URL and --to URL alone: see --help")
 	case flags.NArg() > 0:
 		return command, fmt.Errorf("%s: unexpected argument %q: see --help", command.Name, flags.Arg(0))
 	case command.Name == Token && command.User == "":
 		return command, errors.New("token: --user is missing: see --help")
 	case command.Name == Token && command.TTL <= 0:
 		return command, fmt.Errorf("token: --ttl must be longer than 0, got %s: see --help", command.TTL)
+	case command.Name == Copy:
+		if command.From, err = ParseDatabaseURL(from); err != nil {
+			return command, fmt.Errorf("copy: --from %w: see --help", err)
+		}
+		if command.To, err = ParseDatabaseURL(to); err != nil {
+			return command, fmt.Errorf("copy: --to %w: see --help", err)
+		}
 	}
 	return command, nil
 }
