@@ -30,15 +30,18 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if command.Name == config.Help {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	switch command.Name {
+	case config.Help:
 		return config.WriteHelp(stdout)
+	case config.Copy:
+		return copyDatabase(ctx, command, stdout, stderr)
 	}
 	cfg, err := config.Load()
 	if err != nil {
 		return err
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
 	switch command.Name {
 	case config.Explain:
 		return explain(ctx, cfg, command.Token, stdin, stdout)
@@ -96,4 +99,14 @@ func explain(ctx context.Context, cfg *config.Config, token string, stdin io.Rea
 		token, _ = bufio.NewReader(io.LimitReader(stdin, middleware.MaxBody)).ReadString('\n')
 	}
 	return middleware.Explain(ctx, stdout, cfg, token)
+}
+
+func copyDatabase(ctx context.Context, command config.Command, stdout, stderr io.Writer) error {
+	progress := config.NewProgress(stderr)
+	copied, err := models.Copy(ctx, command.From, command.To, progress.Show)
+	progress.End()
+	if err == nil {
+		_, err = fmt.Fprintf(stdout, "copied %d tasks of %d users, verified\n", copied.Tasks, copied.Users)
+	}
+	return err
 }

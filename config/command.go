@@ -16,6 +16,7 @@ const (
 	Token   = "token"
 	Explain = "token explain"
 	Migrate = "migrate"
+	Copy    = "copy"
 	Health  = "health"
 	Help    = "help"
 )
@@ -29,6 +30,8 @@ type Command struct {
 	TTL  time.Duration
 	// Token is the one to explain; "-" stands for the first line of the standard input.
 	Token string
+	// From and To are the databases to copy between.
+	From, To Database
 }
 
 const usage = `taskapi serves a multi-user tasks API.
@@ -37,6 +40,7 @@ const usage = `taskapi serves a multi-user tasks API.
   taskapi migrate                        bring the tables up to date, and end
   taskapi token --user NAME [--ttl 24h]  print a token with which NAME can use it
   taskapi token explain [TOKEN | -]      say whether a token would be accepted, and why (- reads it from standard input)
+  taskapi copy --from URL --to URL       copy all users and tasks into an empty database or a new SQLite file
   taskapi health                         say whether the server with these settings lives: ends with status 0 or 1
   taskapi --help                         print this
 
@@ -56,6 +60,7 @@ func ParseArgs(args []string) (Command, error) {
 	}
 	flags := flag.NewFlagSet(command.Name, flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
+	var from, to string
 	switch command.Name {
 	case "--help", "-help", "-h":
 		command.Name = Help
@@ -63,6 +68,9 @@ func ParseArgs(args []string) (Command, error) {
 	case Token:
 		flags.StringVar(&command.User, "user", "", "")
 		flags.DurationVar(&command.TTL, "ttl", 24*time.Hour, "")
+	case Copy:
+		flags.StringVar(&from, "from", "", "")
+		flags.StringVar(&to, "to", "", "")
 	default:
 		return command, fmt.Errorf("unknown command %q: see --help", command.Name)
 	}
@@ -74,12 +82,21 @@ func ParseArgs(args []string) (Command, error) {
 		return command, fmt.Errorf("%s: %w: see --help", command.Name, err)
 	case command.Name == Explain:
 		command.Token = cmp.Or(strings.Join(flags.Args(), " "), "-")
+	case flags.NArg() > 0 && command.Name == Copy: // a URL, perhaps, with a password
+		return command, errors.New("copy: takes --from URL and --to URL alone: see --help")
 	case flags.NArg() > 0:
 		return command, fmt.Errorf("%s: unexpected argument %q: see --help", command.Name, flags.Arg(0))
 	case command.Name == Token && command.User == "":
 		return command, errors.New("token: --user is missing: see --help")
 	case command.Name == Token && command.TTL <= 0:
 		return command, fmt.Errorf("token: --ttl must be longer than 0, got %s: see --help", command.TTL)
+	case command.Name == Copy:
+		if command.From, err = ParseDatabaseURL(from); err != nil {
+			return command, fmt.Errorf("copy: --from %w: see --help", err)
+		}
+		if command.To, err = ParseDatabaseURL(to); err != nil {
+			return command, fmt.Errorf("copy: --to %w: see --help", err)
+		}
 	}
 	return command, nil
 }

@@ -13,9 +13,7 @@ import (
 // migrationLock is the key of the advisory lock that migrations take, the same for every version of this program.
 const migrationLock = 0x7461736b617069 // "taskapi"
 
-// migrate adds what the tables lack: all of it or nothing, and one server at a time. A table of tasks that was made
-// elsewhere is taken over, with a user for each owner in it, unless their accounts are in a table elsewhere. What is
-// another program's is refused and left as it is.
+// migrate adds what the tables lack: all of it or nothing, and one server at a time.
 func migrate(ctx context.Context, db *gorm.DB, elsewhere string) error {
 	db = AcrossOwners(db.WithContext(ctx))
 	if db.Name() == "sqlite" {
@@ -23,45 +21,50 @@ func migrate(ctx context.Context, db *gorm.DB, elsewhere string) error {
 			return err
 		}
 	}
-	err := db.Transaction(func(tx *gorm.DB) error {
-		if tx.Name() == "postgres" {
-			// SQLite's transactions begin with its write lock; here several servers would create the same table.
-			if err := tx.Exec("SELECT pg_advisory_xact_lock(?)", migrationLock).Error; err != nil {
-				return err
-			}
-		}
-		if elsewhere == "" {
-			if err := checkOurUsers(tx); err != nil {
-				return err
-			}
-			if err := refuseForeign(tx, &User{}); err != nil {
-				return err
-			}
-			if err := tx.AutoMigrate(&User{}); err != nil {
-				return err
-			}
-		}
-		for _, owned := range []any{&Task{}} {
-			if err := refuseForeign(tx, owned); err != nil {
-				return err
-			}
-			if err := tx.AutoMigrate(owned); err != nil {
-				return err
-			}
-			err := tieToUsers(tx, owned, elsewhere)
-			if err != nil && elsewhere != "" {
-				err = fmt.Errorf("AUTH_USERS_TABLE: %w", err)
-			}
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	err := db.Transaction(func(tx *gorm.DB) error { return migrateTables(tx, elsewhere) })
 	if err == nil && db.Name() == "sqlite" {
 		err = db.Exec("PRAGMA journal_mode = WAL").Error // last, because it is kept in the file
 	}
 	return err
+}
+
+// migrateTables does so in the transaction that it is given. A table of tasks that was made elsewhere is taken over, with
+// a user for each owner in it, unless their accounts are in a table elsewhere. What is another program's is refused and
+// left as it is.
+func migrateTables(tx *gorm.DB, elsewhere string) error {
+	if tx.Name() == "postgres" {
+		// SQLite's transactions begin with its write lock; here several servers would create the same table.
+		if err := tx.Exec("SELECT pg_advisory_xact_lock(?)", migrationLock).Error; err != nil {
+			return err
+		}
+	}
+	if elsewhere == "" {
+		if err := checkOurUsers(tx); err != nil {
+			return err
+		}
+		if err := refuseForeign(tx, &User{}); err != nil {
+			return err
+		}
+		if err := tx.AutoMigrate(&User{}); err != nil {
+			return err
+		}
+	}
+	for _, owned := range []any{&Task{}} {
+		if err := refuseForeign(tx, owned); err != nil {
+			return err
+		}
+		if err := tx.AutoMigrate(owned); err != nil {
+			return err
+		}
+		err := tieToUsers(tx, owned, elsewhere)
+		if err != nil && elsewhere != "" {
+			err = fmt.Errorf("AUTH_USERS_TABLE: %w", err)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // checkTables tells whether the tables are there with all their columns, as a server needs them that does not migrate.

@@ -32,7 +32,11 @@ func openSQLite(path string) (*sql.DB, gorm.Dialector, error) {
 	if file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600); err == nil {
 		_ = file.Close()
 	}
-	pool, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+sqliteOptions.Encode())
+	return sqlitePool(path, sqliteOptions)
+}
+
+func sqlitePool(path string, options url.Values) (*sql.DB, gorm.Dialector, error) {
+	pool, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+options.Encode())
 	if err != nil {
 		return nil, nil, err
 	}

@@ -60,21 +60,17 @@ func Migrate(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 // open makes a pool of connections and prepares the database behind it, again and again for STARTUP_WAIT while that
 // cannot be reached.
 func open(ctx context.Context, cfg *config.Config, database config.Database, log *slog.Logger, prepare func(context.Context, *gorm.DB) error) (*gorm.DB, error) {
-	pool, dialector, err := openPool(cfg, database)
+	pool, dialector, err := openPool(database)
 	if err != nil {
 		return nil, err
 	}
-	db, err := gorm.Open(dialector, &gorm.Config{
-		Logger:                 slowLog{logger.Discard, log},
-		SkipDefaultTransaction: true,
-		TranslateError:         true,
-		DisableAutomaticPing:   true,
-		// PostgreSQL keeps microseconds; what is answered must be what is kept.
-		NowFunc: func() time.Time { return time.Now().UTC().Truncate(time.Microsecond) },
-	})
-	if err == nil {
-		err = db.Use(guard{trips: &atomic.Uint64{}})
+	if database.Engine == config.PostgreSQL {
+		pool.SetMaxOpenConns(cfg.MaxConns)
+		pool.SetMaxIdleConns(cfg.MaxConns) // opening one costs more than keeping it
+		pool.SetConnMaxIdleTime(cfg.ConnIdleTime)
+		pool.SetConnMaxLifetime(cfg.ConnLifetime)
 	}
+	db, err := session(dialector, slowLog{logger.Discard, log})
 	if err == nil {
 		err = retry(ctx, cfg.StartupWait, log, func() error { return prepare(ctx, db) })
 	}
@@ -86,6 +82,22 @@ func open(ctx context.Context, cfg *config.Config, database config.Database, log
 		db = db.Set(accountsElsewhere, true).Session(&gorm.Session{})
 	}
 	return db, nil
+}
+
+// session is GORM with the guard. It does not connect.
+func session(dialector gorm.Dialector, log logger.Interface) (*gorm.DB, error) {
+	db, err := gorm.Open(dialector, &gorm.Config{
+		Logger:                 log,
+		SkipDefaultTransaction: true,
+		DisableAutomaticPing:   true,
+		TranslateError:         true,
+		// PostgreSQL keeps microseconds; what is answered must be what is kept.
+		NowFunc: func() time.Time { return time.Now().UTC().Truncate(time.Microsecond) },
+	})
+	if err == nil {
+		err = db.Use(guard{trips: &atomic.Uint64{}})
+	}
+	return db, err
 }
 
 // retry repeats what fails because PostgreSQL cannot be reached, for as long as wait, and logs each failure.
@@ -111,7 +123,7 @@ func oneLine(err error) string {
 	return strings.Join(slices.Compact(strings.Split(err.Error(), "\n\t")), " ")
 }
 
-func openPool(cfg *config.Config, database config.Database) (*sql.DB, gorm.Dialector, error) {
+func openPool(database config.Database) (*sql.DB, gorm.Dialector, error) {
 	if database.Engine == config.SQLite {
 		return openSQLite(database.Source)
 	}
@@ -128,10 +140,6 @@ func openPool(cfg *config.Config, database config.Database) (*sql.DB, gorm.Diale
 		}
 	}
 	pool := stdlib.OpenDB(*connection, options...)
-	pool.SetMaxOpenConns(cfg.MaxConns)
-	pool.SetMaxIdleConns(cfg.MaxConns) // opening one costs more than keeping it
-	pool.SetConnMaxIdleTime(cfg.ConnIdleTime)
-	pool.SetConnMaxLifetime(cfg.ConnLifetime)
 	return pool, postgresDialector{&postgres.Dialector{Config: &postgres.Config{Conn: pool}}}, nil
 }
 

@@ -149,7 +149,7 @@ func benchBinary(b *testing.B, binary, databaseURL string) (start time.Duration,
 }
 
 // megabytes reads a line of /proc/PID/status.
-func megabytes(b *testing.B, status []byte, name string) float64 {
+func megabytes(b testing.TB, status []byte, name string) float64 {
 	found := regexp.MustCompile(name + `:\s+(\d+) kB`).FindSubmatch(status)
 	require.NotNil(b, found, name)
 	kilobytes, err := strconv.ParseFloat(string(found[1]), 64)

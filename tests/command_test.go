@@ -148,6 +148,13 @@ func TestWrongUsageIsOneClearLine(t *testing.T) {
 		{[]string{"health", "extra"}, "extra"},
 		{[]string{"--port", "80"}, "--port"},
 		{[]string{"tokens"}, "tokens"},
+		{[]string{"copy"}, "--from"},
+		{[]string{"copy", "--from", "sqlite://a.db"}, "--to"},
+		{[]string{"copy", "--to"}, "to"},
+		{[]string{"copy", "--from", "mysql://u:hunter2@h/db", "--to", "sqlite://a.db"}, "--from"},
+		{[]string{"copy", "--from", "sqlite://a.db", "--to", "postgres://u:hunter2@h:x/db"}, "--to"},
+		{[]string{"copy", "postgres://u:hunter2@h/db", "sqlite://a.db"}, "--from URL"},
+		{[]string{"copy", "--form=postgres://u:hunter2@h/db"}, "form"},
 		{[]string{""}, `""`},
 	} {
 		got := h.run(t, inDevelopment, c.args...)
@@ -176,11 +183,11 @@ func TestTheHelpListsEveryCommandAndSetting(t *testing.T) {
 	buildProgram(t)
 	t.Parallel()
 	h := newHome(t)
-	for _, args := range [][]string{{"--help"}, {"-h"}, {"help"}, {"token", "--help"}, {"serve", "-h"}} {
+	for _, args := range [][]string{{"--help"}, {"-h"}, {"help"}, {"token", "--help"}, {"serve", "-h"}, {"copy", "--help"}} {
 		got := h.run(t, []string{"PORT=bad"}, args...)
 		require.Zero(t, got.code, got.stderr)
 		require.Empty(t, got.stderr)
-		for _, word := range []string{"taskapi ", "token --user", "--ttl", "health", "--help", "sqlite://tasks.db", "8000", "info", "5s"} {
+		for _, word := range []string{"taskapi ", "token --user", "--ttl", "health", "copy --from", "migrate", "--help", "sqlite://tasks.db", "8000", "info", "5s"} {
 			require.Contains(t, got.stdout, word)
 		}
 		require.Equal(t, settings, listed(got.stdout))

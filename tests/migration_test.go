@@ -175,7 +175,7 @@ func TestAMigrationNeverCutsATextShort(t *testing.T) {
 }
 
 // openElsewhere opens a database past the program and executes statements there.
-func openElsewhere(t *testing.T, databaseURL string, statements ...string) *sql.DB {
+func openElsewhere(t testing.TB, databaseURL string, statements ...string) *sql.DB {
 	t.Helper()
 	database, err := config.ParseDatabaseURL(databaseURL)
 	require.NoError(t, err)

@@ -29,7 +29,7 @@ var built struct {
 
 // buildProgram builds the program if no other test has done so. Called before t.Parallel, it keeps the binary until the
 // last of the parallel tests ends: each of them has called it before any of them goes on.
-func buildProgram(t *testing.T) {
+func buildProgram(t testing.TB) {
 	t.Helper()
 	built.Lock()
 	defer built.Unlock()
@@ -121,7 +121,7 @@ func (h home) token(t testing.TB, settings []string, args ...string) string {
 	return strings.TrimSpace(got.stdout)
 }
 
-// process is the program, serving.
+// process is the program, running.
 type process struct {
 	*exec.Cmd
 	stdout, stderr logBuffer
@@ -135,17 +135,7 @@ var announced = regexp.MustCompile(`(?:http://|"address":")([^", ]+)`)
 // start serves on a free port until the test ends.
 func (h home) start(t testing.TB, settings ...string) *process {
 	t.Helper()
-	p := &process{Cmd: h.command(context.Background(), append([]string{"PORT=0"}, settings...), nil), ended: make(chan struct{})}
-	p.Stdout, p.Stderr = &p.stdout, &p.stderr
-	require.NoError(t, p.Start())
-	go func() {
-		_ = p.Wait()
-		close(p.ended)
-	}()
-	t.Cleanup(func() {
-		_ = p.Process.Kill()
-		<-p.ended
-	})
+	p := h.begin(t, append([]string{"PORT=0"}, settings...))
 	require.Eventually(t, func() bool {
 		found := announced.FindStringSubmatch(p.stderr.String())
 		if found != nil {
@@ -156,6 +146,23 @@ func (h home) start(t testing.TB, settings ...string) *process {
 	require.NotEmpty(t, p.address, "the program did not start: %s", &p.stderr)
 	p.url = "http://" + p.address            // of a wildcard Go makes the loopback address
 	p.call(t, 200, "GET", "/health", "", "") // by then it has said all that it says at its start
+	return p
+}
+
+// begin runs the program until the test ends.
+func (h home) begin(t testing.TB, settings []string, args ...string) *process {
+	t.Helper()
+	p := &process{Cmd: h.command(context.Background(), settings, args), ended: make(chan struct{})}
+	p.Stdout, p.Stderr = &p.stdout, &p.stderr
+	require.NoError(t, p.Start())
+	go func() {
+		_ = p.Wait()
+		close(p.ended)
+	}()
+	t.Cleanup(func() {
+		_ = p.Process.Kill()
+		<-p.ended
+	})
 	return p
 }
 
