@@ -27,7 +27,6 @@ const retryAfter = "1"
 func answerError(log *slog.Logger, metrics *middleware.Metrics) fiber.ErrorHandler {
 	return func(c *fiber.Ctx, err error) error {
 		status, detail := judge(err)
-		middleware.PrepareRefusal(c, log, status)
 		switch status {
 		case fiber.StatusUnauthorized:
 			c.Set(fiber.HeaderWWWAuthenticate, "Bearer")

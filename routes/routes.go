@@ -53,6 +53,7 @@ func New(p Parts) *fiber.App {
 		DisablePreParseMultipartForm: true,
 	})
 	acceptAnyMethod(app)
+	refuseEarly(app)
 
 	app.Use(
 		middleware.Recover(),
@@ -61,6 +62,7 @@ func New(p Parts) *fiber.App {
 		middleware.LogAccess(p.Log),
 		middleware.SecureHeaders(),
 		middleware.CORS(p.Config.CORSOrigins),
+		stopRefused,
 	)
 	add(app, operationRoutes(p.DB, p.Drain))
 	add(app, documentationRoutes())
