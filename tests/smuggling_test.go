@@ -144,6 +144,7 @@ func TestUnusualRequestsThatAreClearAreAnswered(t *testing.T) {
 		"an absolute target":                {replace("/api/tasks", "http://other.example/api/tasks"), []int{201, 200}},
 		"an absolute target without a path": {replace("/api/tasks", "http://other.example"), []int{405, 200}},
 		"an empty line before it":           {"\r\n" + good, []int{201, 200}},
+		"a bare LF behind its first line":   {replace("HTTP/1.1\r\n", "HTTP/1.1\n"), []int{201, 200}}, // RFC 9112 section 2.2
 		"HTTP/1.0":                          {replace("HTTP/1.1", "HTTP/1.0"), []int{201}},
 		"HTTP/1.0 that stays":               {replace("HTTP/1.1\r\n", "HTTP/1.0\r\nConnection: keep-alive\r\n"), []int{201, 200}},
 		"HTTP/1.0 without a host":           {replace("HTTP/1.1\r\nHost: x", "HTTP/1.0"), []int{201}},
