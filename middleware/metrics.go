@@ -83,7 +83,7 @@ func (m *Metrics) Refused(reason string) {
 // Route is the pattern of the route that a request took, or "none" if it met no route.
 func Route(c *fiber.Ctx, status int) string {
 	path := c.Route().Path
-	if path == "/" && (status == fiber.StatusNotFound || status == fiber.StatusMethodNotAllowed) {
+	if path == "/" && status >= fiber.StatusBadRequest {
 		return "none" // the last to have seen it is a middleware, which is mounted at the root
 	}
 	return path

@@ -21,23 +21,19 @@ var clientRequestID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 // letters, digits, '-' and '_', and a random UUID otherwise.
 func NameRequest() fiber.Handler {
 	return func(c *fiber.Ctx) error {
-		nameRequest(c)
+		id := c.Get(fiber.HeaderXRequestID)
+		if clientRequestID.MatchString(id) {
+			id = utils.CopyString(id)
+		} else {
+			id = utils.UUIDv4()
+		}
+		c.Locals(requestIDKey, id)
+		c.Set(fiber.HeaderXRequestID, id)
 		return c.Next()
 	}
 }
 
-func nameRequest(c *fiber.Ctx) {
-	id := c.Get(fiber.HeaderXRequestID)
-	if clientRequestID.MatchString(id) {
-		id = utils.CopyString(id)
-	} else {
-		id = utils.UUIDv4()
-	}
-	c.Locals(requestIDKey, id)
-	c.Set(fiber.HeaderXRequestID, id)
-}
-
-// RequestID returns the id that [NameRequest] gave, or "" for a request that was refused before it got one.
+// RequestID returns the id that [NameRequest] gave, or "" before it has run.
 func RequestID(c *fiber.Ctx) string {
 	id, _ := c.Locals(requestIDKey).(string)
 	return id

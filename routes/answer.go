@@ -30,7 +30,6 @@ func answerError(log *slog.Logger, metrics *middleware.Metrics) fiber.ErrorHandl
 			err = middleware.NoAccount
 		}
 		status, detail := judge(err)
-		middleware.PrepareRefusal(c, log, status)
 		switch status {
 		case fiber.StatusUnauthorized:
 			c.Set(fiber.HeaderWWWAuthenticate, "Bearer")

@@ -54,6 +54,7 @@ func New(p Parts) *fiber.App {
 	})
 	app.Server().CloseOnShutdown = true // says so in the answers, too
 	acceptAnyMethod(app)
+	refuseEarly(app)
 
 	app.Use(
 		middleware.Recover(),
@@ -62,6 +63,7 @@ func New(p Parts) *fiber.App {
 		middleware.LogAccess(p.Log),
 		middleware.SecureHeaders(),
 		middleware.CORS(p.Config.CORSOrigins),
+		stopRefused,
 	)
 	add(app, operationRoutes(p.DB, p.Drain))
 	add(app, documentationRoutes())

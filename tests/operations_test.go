@@ -150,6 +150,24 @@ func TestBrowsersOfListedOriginsMayCallAndReadEveryAnswer(t *testing.T) {
 	})
 }
 
+func TestABrowserMayReadWhyItsRequestNeverReachedARoute(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, newSQLite(t))
+	s.listen(t)
+	for origin, allowed := range map[string]string{"https://app.example.com": "https://app.example.com", "https://evil.example": ""} {
+		for lines, status := range map[string]int{
+			"POST /api/tasks HTTP/1.1\r\nContent-Length: 100000000\r\n":   413,
+			"POST /api/tasks HTTP/1.1\r\nTransfer-Encoding: identity\r\n": 400,
+			"PROPFIND /api/tasks HTTP/1.1\r\n":                            405,
+		} {
+			got := s.exchange(t, lines+"Host: x\r\nOrigin: "+origin+"\r\n\r\n")
+			require.Equal(t, []int{status}, statuses(got))
+			require.Equal(t, allowed, got[0].Header.Get("Access-Control-Allow-Origin"), lines)
+			require.Contains(t, got[0].Header.Values("Vary"), "Origin")
+		}
+	}
+}
+
 func TestEveryOriginOrNoneMayBeAllowed(t *testing.T) {
 	t.Parallel()
 	header := map[string]string{"Origin": "https://anywhere.example"}
@@ -172,7 +190,11 @@ func TestWhatIsNotHTTPIsRefusedInTheSameShape(t *testing.T) {
 		require.Contains(t, got, `{"detail":"Bad Request"}`)
 		require.Equal(t, "nosniff", response.Header.Get("X-Content-Type-Options"))
 		require.Equal(t, "no-store", response.Header.Get("Cache-Control"))
-		require.Contains(t, s.logs.String(), response.Header.Get("X-Request-ID"))
+		logged := s.logs.lines(t, "request")
+		last := logged[len(logged)-1]
+		require.Equal(t, response.Header.Get("X-Request-ID"), last["request_id"])
+		require.Equal(t, "none", last["route"])
+		require.EqualValues(t, 400, last["status"])
 		require.Equal(t, "application/json", response.Header.Get("Content-Type"))
 	}
 }

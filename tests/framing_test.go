@@ -1,0 +1,224 @@
+package tests
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// exchange sends bytes on one connection to the listening app and returns its answers until it closes, without 100
+// Continue. It checks each of them: it is HTTP, and an error has the shape that the contract gives it.
+func (s *server) exchange(t testing.TB, raw string) (answers []answer) {
+	t.Helper()
+	conn, err := net.Dial("tcp", s.address)
+	require.NoError(t, err)
+	defer conn.Close()
+	require.NoError(t, conn.SetDeadline(time.Now().Add(patience)))
+	_, _ = io.WriteString(conn, raw) // what is refused may be closed before all of it is sent
+	_ = conn.(*net.TCPConn).CloseWrite()
+	received, err := io.ReadAll(conn)
+	var fault net.Error
+	require.False(t, errors.As(err, &fault) && fault.Timeout(), "still open after %q", raw)
+	for left := bufio.NewReader(bytes.NewReader(received)); ; {
+		if _, err := left.Peek(1); err != nil {
+			return answers
+		}
+		response, err := http.ReadResponse(left, nil)
+		require.NoError(t, err, "%q: %q", raw, received)
+		body, err := io.ReadAll(response.Body)
+		require.NoError(t, err, "%q: %q", raw, received)
+		if response.StatusCode == 100 {
+			continue
+		}
+		got := answer{response, body}
+		answers = append(answers, got)
+		require.Less(t, got.StatusCode, 500, "%q", raw)
+		require.NotEmpty(t, got.Header.Get("X-Request-ID"), "%q", raw)
+		require.Equal(t, "nosniff", got.Header.Get("X-Content-Type-Options"), "%q", raw)
+		if got.StatusCode >= 400 && len(body) > 0 {
+			require.Equal(t, "application/json", got.Header.Get("Content-Type"), "%q", raw)
+			decode[struct {
+				Detail any `json:"detail"`
+			}](t, got)
+		}
+	}
+}
+
+func statuses(answers []answer) (codes []int) {
+	for _, a := range answers {
+		codes = append(codes, a.StatusCode)
+	}
+	return codes
+}
+
+// rawCreate is a request of ann's for a task, byte by byte, that describes its body with the lines of framing.
+func rawCreate(t testing.TB, framing, body string) string {
+	t.Helper()
+	return "POST /api/tasks HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + token(t, "ann") + "\r\n" + framing + "\r\n" + body
+}
+
+// sized is a request like rawCreate's with a good Content-Length.
+func sized(t testing.TB, body string) string {
+	t.Helper()
+	return rawCreate(t, "Content-Length: "+strconv.Itoa(len(body))+"\r\n", body)
+}
+
+// outer is the body of a request that might hide another one; it has 17 bytes, 11 in hexadecimal.
+const outer = `{"title":"outer"}`
+
+// refusesAlone sends each request with another one right behind it, and demands that the first is refused with the
+// status, that its connection ends, and that neither makes a task.
+func refusesAlone(t *testing.T, s *server, status int, attacks map[string]string) {
+	t.Helper()
+	detail := fmt.Sprintf(`{"detail":"%s"}`, http.StatusText(status))
+	for name, raw := range attacks {
+		got := s.exchange(t, raw+sized(t, `{"title":"smuggled"}`))
+		require.Equal(t, []int{status}, statuses(got), name)
+		require.JSONEq(t, detail, string(got[0].body), name)
+		require.True(t, got[0].Close, "%s: the connection stays open", name)
+	}
+	require.Empty(t, s.as("ann").list(t), "a refused request was executed")
+}
+
+func TestAContentLengthThatIsNotOneIsRefused(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, newSQLite(t))
+	s.listen(t)
+	attacks := map[string]string{}
+	for _, length := range []string{
+		"", "+17", "-17", "-0", "0x11", "17, 17", "17,17", "17 17", "17;", "17.0", "1e1", "1_7", "'17'", "１７", "abc", "9223372036854775808",
+		"18446744073709551633", // 17 more than 64 bits hold
+		"99999999999999999999999999",
+	} {
+		attacks[length] = rawCreate(t, "Content-Length: "+length+"\r\n", outer)
+	}
+	refusesAlone(t, s, 400, attacks)
+	refusesAlone(t, s, 413, map[string]string{
+		"more than is allowed": rawCreate(t, "Content-Length: 131073\r\n", outer),
+		"the largest":          rawCreate(t, "Content-Length: 9223372036854775807\r\n", outer),
+	})
+}
+
+func TestChunksThatAreNotWellFormedAreRefused(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, newSQLite(t))
+	s.listen(t)
+	attacks := map[string]string{}
+	for name, body := range map[string]string{
+		"no size":                       "\r\n" + outer + "\r\n0\r\n\r\n",
+		"a size that is no number":      "g\r\n" + outer + "\r\n0\r\n\r\n",
+		"a negative size":               "-11\r\n" + outer + "\r\n0\r\n\r\n",
+		"a size with a plus":            "+11\r\n" + outer + "\r\n0\r\n\r\n",
+		"a size with 0x":                "0x11\r\n" + outer + "\r\n0\r\n\r\n",
+		"a space before the size":       " 11\r\n" + outer + "\r\n0\r\n\r\n",
+		"a space inside the size":       "1 1\r\n" + outer + "\r\n0\r\n\r\n",
+		"a size of -1 in 64 bits":       "ffffffffffffffff\r\n" + outer + "\r\n0\r\n\r\n",
+		"a size of 17 beyond 64 bits":   "10000000000000011\r\n" + outer + "\r\n0\r\n\r\n",
+		"a size that ends in a LF":      "11\n" + outer + "\r\n0\r\n\r\n",
+		"a size that ends in a CR":      "11\r" + outer + "\r\n0\r\n\r\n",
+		"an extension with a LF":        "11;a\n" + outer + "\r\n0\r\n\r\n",
+		"an extension after a space":    "11 ;a\r\n" + outer + "\r\n0\r\n\r\n",
+		"a chunk longer than its size":  "10\r\n" + outer + "\r\n0\r\n\r\n",
+		"a chunk shorter than its size": "12\r\n" + outer + "\r\n0\r\n\r\n",
+		"a chunk that ends in a LF":     "11\r\n" + outer + "\n0\r\n\r\n",
+		"a trailer without a colon":     "11\r\n" + outer + "\r\n0\r\nbroken\r\n\r\n",
+		"a trailer that sets a length":  "11\r\n" + outer + "\r\n0\r\nContent-Length: 0\r\n\r\n",
+		"a trailer that sets a coding":  "11\r\n" + outer + "\r\n0\r\nTransfer-Encoding: chunked\r\n\r\n",
+		"a trailer that sets a token":   "11\r\n" + outer + "\r\n0\r\nAuthorization: x\r\n\r\n",
+		"a trailer that sets a host":    "11\r\n" + outer + "\r\n0\r\nHost: x\r\n\r\n",
+	} {
+		attacks[name] = rawCreate(t, "Transfer-Encoding: chunked\r\n", body)
+	}
+	refusesAlone(t, s, 400, attacks)
+	refusesAlone(t, s, 413, map[string]string{
+		"a size over the limit":      rawCreate(t, "Transfer-Encoding: chunked\r\n", "20001\r\n"+outer),
+		"the largest size":           rawCreate(t, "Transfer-Encoding: chunked\r\n", "7ffffffffffffff\r\n"+outer),
+		"many chunks without an end": rawCreate(t, "Transfer-Encoding: chunked\r\n", strings.Repeat("1000\r\n"+strings.Repeat(" ", 0x1000)+"\r\n", 40)),
+		"a body just above 64 KiB":   rawCreate(t, "Transfer-Encoding: chunked\r\nConnection: close\r\n", strings.Repeat("1\r\n \r\n", 64<<10+1)+"0\r\n\r\n"),
+	})
+}
+
+func TestNothingBehindAChunkedBodyIsTakenForARequest(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, newSQLite(t))
+	s.listen(t)
+	created := 0
+	for name, body := range map[string]string{
+		"plain":                            "11\r\n" + outer + "\r\n0\r\n\r\n",
+		"two chunks":                       "1\r\n{\r\n10\r\n\"title\":\"outer\"}\r\n0\r\n\r\n",
+		"upper case and zeros":             "00011\r\n" + outer + "\r\n000\r\n\r\n",
+		"extensions":                       "11;a;b=c;d=\"e f\"\r\n" + outer + "\r\n0;z\r\n\r\n",
+		"a trailer":                        "11\r\n" + outer + "\r\n0\r\nX-Sum: 1\r\n\r\n",
+		"a space after the size":           "11 \r\n" + outer + "\r\n0\r\n\r\n",
+		"an end in a LF":                   "11\r\n" + outer + "\r\n0\r\n\n",
+		"a trailer that ends in a LF":      "11\r\n" + outer + "\r\n0\r\nX-Sum: 1\n\n",
+		"a trailer with a space in a name": "11\r\n" + outer + "\r\n0\r\nX Sum: 1\r\n\r\n",
+		"a folded trailer":                 "11\r\n" + outer + "\r\n0\r\nX-Sum: 1\r\n 2\r\n\r\n",
+	} {
+		for _, coding := range []string{"Transfer-Encoding: chunked", "transfer-encoding:\tCHUNKED "} {
+			got := s.exchange(t, rawCreate(t, coding+"\r\n", body)+sized(t, `{"title":"smuggled"}`))
+			require.Equal(t, []int{201}, statuses(got), name)
+			require.True(t, got[0].Close, name)
+			created++
+		}
+	}
+	empty := s.exchange(t, rawCreate(t, "Transfer-Encoding: chunked\r\n", "0\r\n\r\n")+sized(t, `{"title":"smuggled"}`))
+	require.Equal(t, []int{422}, statuses(empty))
+	list := s.as("ann").list(t)
+	require.Len(t, list, created)
+	for _, task := range list {
+		require.Equal(t, "outer", task.Title)
+	}
+}
+
+func TestABodyEndsWhereItsLengthSays(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, newSQLite(t))
+	s.listen(t)
+	second := sized(t, `{"title":"second"}`)
+
+	require.Equal(t, []int{201, 201}, statuses(s.exchange(t, sized(t, outer)+second)), "pipelined")
+	require.Equal(t, []int{201, 201}, statuses(s.exchange(t, rawCreate(t, "Content-Length: 0017\r\n", outer)+second)), "zeros before the length")
+	require.Equal(t, []int{201, 400}, statuses(s.exchange(t, sized(t, outer)+`{"title":"rest"}`+"\r\n\r\n"+second)), "more body than was announced is not skipped over")
+	require.Equal(t, []int{422, 400}, statuses(s.exchange(t, rawCreate(t, "Content-Length: 5\r\n", outer)+second)), "less is announced than is sent")
+	require.Equal(t, []int{422, 400}, statuses(s.exchange(t, rawCreate(t, "", outer)+second)), "no length is no body")
+	require.Equal(t, []int{400}, statuses(s.exchange(t, rawCreate(t, "Content-Length: 18\r\n", outer))), "more is announced than is sent")
+	require.Len(t, s.as("ann").list(t), 5)
+
+	// The length of a body that no one reads counts all the same.
+	id := s.as("ann").create(t, "x").ID
+	for method, target := range map[string]string{"GET": path(id), "HEAD": path(id), "PATCH": path(id) + "/complete", "OPTIONS": path(id), "TRACE": path(id), "get": path(id), "PURGE": path(id), "DELETE": path(id)} {
+		hidden := sized(t, `{"title":"smuggled"}`)
+		head := method + " " + target + " HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + token(t, "ann") + "\r\n"
+		if method == "HEAD" {
+			continue // its answer has a length and no body, which [http.ReadResponse] must be told of
+		}
+		got := s.exchange(t, head+"Content-Length: "+strconv.Itoa(len(hidden))+"\r\n\r\n"+hidden+"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+		require.Len(t, got, 2, method)
+		require.Equal(t, `{"status":"ok"}`, string(got[1].body), method)
+	}
+	require.Len(t, s.as("ann").list(t), 5)
+}
+
+func TestACompressedBodyIsRefusedWhateverIsInIt(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, newSQLite(t))
+	s.listen(t)
+	for _, coding := range []string{"gzip", "br", "deflate", "zstd", "compress", "x-gzip", "GZIP", "gzip, gzip", "identity, gzip", "gzip, identity", "made-up"} {
+		for _, body := range []string{outer, "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"} {
+			got := s.exchange(t, rawCreate(t, "Content-Encoding: "+coding+"\r\nContent-Length: "+strconv.Itoa(len(body))+"\r\n", body))
+			require.Equal(t, []int{415}, statuses(got), coding)
+		}
+	}
+	require.Empty(t, s.as("ann").list(t))
+}
