@@ -36,22 +36,22 @@ func (c *Config) Announce(w io.Writer, log *slog.Logger, address net.Addr) {
 	fmt.Fprintln(w)
 }
 
-// attrs are the settings that count, defaults included and empty ones left out. Secrets are masked, those in a database's
-// URL as well.
+// attrs are the settings that count, defaults included and empty ones left out. Secrets are masked, those in URLs as well.
 func (c *Config) attrs() (all []slog.Attr) {
 	for _, field := range reflect.VisibleFields(reflect.TypeFor[Config]()) {
 		name, value := field.Tag.Get("env"), reflect.ValueOf(*c).FieldByIndex(field.Index)
-		if name == "-" || value.IsZero() {
-			continue
-		}
 		text := fmt.Sprint(value)
 		switch {
+		case name == "-" || text == "" || text == "[]":
+			continue
 		case strings.HasPrefix(name, "BETTER_AUTH_SECRET"):
 			text = "***"
 		case name == "DATABASE_URL":
 			text = c.Database.String()
 		case name == "MIGRATE_DATABASE_URL":
 			text = c.MigrateDatabase.String()
+		case name == "JWKS_URL":
+			text, _, _ = strings.Cut(text, "?") // what follows may be a key
 		}
 		all = append(all, slog.String(name, text))
 	}

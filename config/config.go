@@ -114,7 +114,7 @@ func Parse(sources ...map[string]string) (*Config, error) {
 			}
 		}
 	}
-	cfg := &Config{RequestTimeout: MaxRequestTimeout} // stays if the variable cannot be read, which is a fault by itself
+	cfg := &Config{RequestTimeout: MaxRequestTimeout, MaxConns: 1} // stay if the variables cannot be read, which is a fault by itself
 	faults := parseFaults(env.ParseWithOptions(cfg, env.Options{Environment: vars}))
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
 

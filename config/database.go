@@ -77,7 +77,7 @@ func ParseDatabaseURL(text string) (Database, error) {
 
 func parsePostgres(text, driver string) (Database, error) {
 	u, err := url.Parse(text)
-	if err != nil || u.User == nil && strings.Contains(text, "@") { // a password with a / in it ends up in the path
+	if err != nil || u.User == nil && strings.Contains(text, "@") || strings.Contains(u.Path, "@") { // a password with a / in it ends up in the path
 		return Database{}, errors.New("is not a valid URL (special characters in the password must be percent-encoded)")
 	}
 	if driver == "asyncpg" {

@@ -27,6 +27,9 @@ func (c *Config) parseIssuer(fault func(format string, args ...any)) (issuer Iss
 	}
 	if c.BetterAuthURL != "" {
 		base := c.parseKeyURL("BETTER_AUTH_URL", c.BetterAuthURL, fault)
+		if base.RawQuery != "" {
+			fault("BETTER_AUTH_URL: takes no parameters")
+		}
 		issuer.Name = origin(base)
 		issuer.KeySetURL = issuer.Name + cmp.Or(strings.TrimRight(base.Path, "/"), "/api/auth") + "/jwks"
 	}

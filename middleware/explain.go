@@ -37,6 +37,9 @@ func Explain(ctx context.Context, w io.Writer, cfg *config.Config, token string)
 	user, err := NewVerifier(cfg.Secrets(), e.keys).Verify(token)
 	if err == nil {
 		fmt.Fprintf(w, "Accepted, as the user %q.\n", user)
+		if cfg.AuthUsersTable != "" {
+			fmt.Fprintf(w, "To create tasks, that user needs an account in %s, which is not looked at here.\n", cfg.AuthUsersTable)
+		}
 	} else {
 		reason, remedy := e.why(err)
 		fmt.Fprintf(w, "Refused: %s.\n", reason)
@@ -68,14 +71,14 @@ func (e explanation) why(refused error) (reason, remedy string) {
 	algorithm, issuer := e.header.text("alg"), e.cfg.Issuer
 	switch {
 	case refused == ErrNoKeySet:
-		return fmt.Sprintf("the key set cannot be fetched, so that a server would answer 503: %v", e.unreachable),
+		return fmt.Sprintf("the key set cannot be fetched, so that a server would answer 503: %s", cause(e.unreachable)),
 			"see that BETTER_AUTH_URL or JWKS_URL is right and can be reached from here"
 	case refused == Malformed:
 		return e.malformed()
 	case refused == CriticalExtension:
 		return "its header demands an extension (crit), and none is known", ""
 	case refused == WrongAlgorithm && slices.Contains(publicAlgorithms, algorithm):
-		return algorithm + " token, but only BETTER_AUTH_SECRET is set",
+		return algorithm + " token, but " + e.onlySecret() + " is set",
 			"set BETTER_AUTH_URL to the server that signed it, whose iss claim says " + show(e.claims["iss"])
 	case refused == WrongAlgorithm && algorithm == "HS256":
 		return "HS256 token, but BETTER_AUTH_SECRET is not set", "set BETTER_AUTH_SECRET to the secret that signed it"
@@ -104,6 +107,13 @@ func (e explanation) why(refused error) (reason, remedy string) {
 		return e.nobody()
 	}
 	return e.mistimed(refused)
+}
+
+func (e explanation) onlySecret() string {
+	if len(e.cfg.Secrets()) == 0 {
+		return "no BETTER_AUTH_URL"
+	}
+	return "only BETTER_AUTH_SECRET"
 }
 
 func (e explanation) malformed() (reason, remedy string) {

@@ -36,11 +36,12 @@ func (l *RateLimit) Users() fiber.Handler {
 	}
 }
 
-// Strangers limits, by their address, the requests that [Authenticate] behind it refuses.
+// Strangers limits, by their address, the requests that [Authenticate] behind it refuses. A token that was good until it
+// expired is no stranger's: its client has to learn that it needs a new one, whoever else shares the address.
 func (l *RateLimit) Strangers() fiber.Handler {
 	return func(c *fiber.Ctx) error {
 		err := c.Next()
-		if errors.Is(err, ErrUnauthenticated) {
+		if errors.Is(err, ErrUnauthenticated) && !errors.Is(err, Expired) {
 			if limited := l.take(c, "address "+c.IP()); limited != nil {
 				return limited
 			}

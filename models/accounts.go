@@ -90,6 +90,20 @@ func tieToUsers(tx *gorm.DB, model any, elsewhere string) error {
 	return migrator.setOwnerKey(table, users, elsewhere != "")
 }
 
+// checkTied tells whether an owned model's table references the right users.
+func checkTied(db *gorm.DB, model any, elsewhere string) error {
+	stmt := &gorm.Statement{DB: db}
+	if err := stmt.Parse(model); err != nil {
+		return err
+	}
+	table, users := stmt.Schema.Table, cmp.Or(elsewhere, "users")
+	keys, err := AcrossOwners(db).Migrator().(ownerMigrator).ownerKeys(table, users)
+	if err == nil && !slices.ContainsFunc(keys, func(key ownerKey) bool { return key.Right }) {
+		err = fmt.Errorf("%s does not reference %s", table, users)
+	}
+	return err
+}
+
 // checkAccounts tells whether another program's table can hold the accounts of a table's owners, and does.
 func checkAccounts(tx *gorm.DB, table, users string) error {
 	columns, err := tx.Migrator().(ownerMigrator).columns(users)

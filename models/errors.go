@@ -80,7 +80,8 @@ func unavailablePostgres(code string) bool {
 		"58": // system error
 		return true
 	}
-	return code == "55P03" || code == "25006" // a lock not available; a replica, or a primary being switched
+	// A lock not available; a replica, or a primary being switched; a statement prepared before a migration.
+	return code == "55P03" || code == "25006" || code == "0A000"
 }
 
 // unavailableSQLite judges a primary result code (https://www.sqlite.org/rescode.html).

@@ -68,9 +68,11 @@ func migrateTables(tx *gorm.DB, elsewhere string) error {
 }
 
 // checkTables tells whether the tables are there with all their columns, as a server needs them that does not migrate.
-func checkTables(ctx context.Context, db *gorm.DB) error {
-	named := db.WithContext(ctx).Session(&gorm.Session{QueryFields: true})
-	err := AcrossOwners(named).Limit(0).Find(&[]Task{}).Error
+func checkTables(ctx context.Context, db *gorm.DB, elsewhere string) error {
+	err := AcrossOwners(db.WithContext(ctx)).Limit(0).Find(&[]Task{}).Error
+	if err == nil {
+		err = checkTied(db.WithContext(ctx), &Task{}, elsewhere)
+	}
 	if err != nil && !Unavailable(err) {
 		return fmt.Errorf("the tables are not up to date, run the command migrate: %w", err)
 	}

@@ -32,7 +32,9 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (*gorm.DB, 
 			return nil, err
 		}
 	}
-	db, err := open(ctx, cfg, cfg.Database, log, checkTables)
+	db, err := open(ctx, cfg, cfg.Database, log, func(ctx context.Context, db *gorm.DB) error {
+		return checkTables(ctx, db, cfg.AuthUsersTable)
+	})
 	if err == nil && cfg.Database.Pooled {
 		var timeout string
 		if AcrossOwners(db.WithContext(ctx)).Raw("SHOW statement_timeout").Scan(&timeout).Error == nil && timeout == "0" {
@@ -91,6 +93,7 @@ func session(dialector gorm.Dialector, log logger.Interface) (*gorm.DB, error) {
 		SkipDefaultTransaction: true,
 		DisableAutomaticPing:   true,
 		TranslateError:         true,
+		QueryFields:            true, // a column that a later version adds changes no result
 		// PostgreSQL keeps microseconds; what is answered must be what is kept.
 		NowFunc: func() time.Time { return time.Now().UTC().Truncate(time.Microsecond) },
 	})

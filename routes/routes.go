@@ -71,11 +71,11 @@ func New(p Parts) *fiber.App {
 	rate := middleware.NewRateLimit(p.Config.RateLimit)
 	add(app, taskRoutes(p.DB),
 		p.Drain.Handler(),
-		middleware.LimitUnderWay(maxUnderWay),
 		middleware.LimitTime(p.Config.RequestTimeout),
 		rate.Strangers(),
 		middleware.Authenticate(middleware.NewVerifier(p.Config.Secrets(), p.Keys)),
 		rate.Users(),
+		middleware.LimitUnderWay(maxUnderWay),
 		middleware.LimitBody(),
 	)
 	return app

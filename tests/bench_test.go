@@ -69,6 +69,8 @@ func BenchmarkToken(b *testing.B) {
 		run("accepted/"+key.method.Alg()+"/seen", 422, tokens[0])
 		run("accepted/"+key.method.Alg()+"/new", 422, tokens...)
 	}
+	run("accepted/HS256, 8 kB", 422, claim(`{"user_id":"ann","exp":%d,"pad":"`+strings.Repeat("x", 6<<10)+`"}`, time.Hour))
+	run("accepted/EdDSA, 8 kB, seen", 422, ed.sign(b, nil, auth.stock("ann", map[string]any{"pad": strings.Repeat("x", 6<<10)})))
 	for _, f := range forgeries(b, auth, ed, rs) {
 		switch f.attack {
 		case "algorithm none without a signature", "sub alone under the secret", "a truncated signature", "a signature of zeros", "the kid \"/dev/null\"",

@@ -27,6 +27,8 @@ type issuer struct {
 	set     atomic.Value // the document, as bytes
 	fetches atomic.Int64
 	strays  atomic.Int64 // requests for anything but the key set
+	moved   atomic.Pointer[string]
+	hang    atomic.Pointer[chan struct{}] // keeps fetches waiting
 }
 
 func newIssuer(t testing.TB, keys ...signingKey) *issuer {
@@ -41,11 +43,18 @@ func newSilentIssuer(t testing.TB, keys ...signingKey) *issuer {
 	i := &issuer{}
 	i.publish(t, keys...)
 	i.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if to := i.moved.Load(); to != nil {
+			http.Redirect(w, r, *to, http.StatusFound)
+			return
+		}
 		if r.URL.Path != "/api/auth/jwks" {
 			i.strays.Add(1)
 			return
 		}
 		i.fetches.Add(1)
+		if hang := i.hang.Load(); hang != nil {
+			<-*hang
+		}
 		_, _ = w.Write(i.set.Load().([]byte))
 	}))
 	t.Cleanup(i.Close)

@@ -3,6 +3,7 @@ package tests
 import (
 	"fmt"
 	"maps"
+	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -218,4 +219,61 @@ func TestAnyIssuerWithAKeySetWillDo(t *testing.T) {
 		refuseToken(t, s, middleware.WrongAudience, with(map[string]any{"aud": "mail"}))
 		refuseToken(t, s, middleware.WrongAudience, with(map[string]any{"aud": auth.origin()}))
 	})
+}
+
+func TestWhatIsNoKeySetDoesNotTakeThePlaceOfOne(t *testing.T) {
+	t.Parallel()
+	key, stranger := newKey(t, "k", jwt.SigningMethodEdDSA), newKey(t, "stranger", jwt.SigningMethodEdDSA)
+	evil := newIssuer(t, stranger)
+	for name, answer := range map[string]string{
+		"a notice": `{"message":"maintenance"}`, "null": "null", "a list": "[]", "a page": "<html>", "nothing": "", "no list": `{"keys":{}}`,
+		"too much": `{"keys":[],"pad":"` + strings.Repeat("x", 1<<20) + `"}`, "moved": "",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			auth := newIssuer(t, key)
+			s := newServerOf(t, auth, newSQLite(t))
+			auth.set.Store([]byte(answer))
+			if name == "moved" {
+				auth.moved.Store(new(evil.origin() + "/api/auth/jwks"))
+			}
+			refuseToken(t, s, middleware.UnknownKey, stranger.sign(t, nil, auth.stock("ann", nil))) // makes the server look
+			require.Contains(t, s.logs.String(), "cannot refresh the key set")
+			good := request{method: "GET", path: "/api/tasks", header: bearer(key.sign(t, nil, auth.stock("ann", nil)))}
+			require.Equal(t, 200, s.send(t, good).StatusCode, "everybody is logged out")
+		})
+	}
+}
+
+func TestAParameterOfTheKeySetsURLReachesNoLog(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, newSQLite(t), "JWKS_URL", "http://127.0.0.1:1/keys?apikey=hunter2", "JWT_ISSUER", "i", "JWT_AUDIENCE", "a")
+	require.Eventually(t, func() bool { return strings.Contains(s.logs.String(), "cannot fetch the key set") }, patience, time.Millisecond)
+	s.cfg.Announce(s.logs, s.cfg.Logger(s.logs), &net.TCPAddr{})
+	require.Contains(t, s.logs.String(), "http://127.0.0.1:1/keys")
+	require.NotContains(t, s.logs.String(), "hunter2")
+}
+
+func TestTokensWithUnknownKeysKeepNobodyElseWaitingWhileTheIssuerHangs(t *testing.T) {
+	t.Parallel()
+	key := newKey(t, "k", jwt.SigningMethodEdDSA)
+	auth := newIssuer(t, key)
+	s := newServerOf(t, auth, newSQLite(t))
+	known := key.sign(t, nil, auth.stock("bob", nil))
+	hang := make(chan struct{})
+	auth.hang.Store(&hang)
+	t.Cleanup(func() { close(hang) })
+	var strangers sync.WaitGroup
+	for i := range 1100 {
+		garbage := key
+		garbage.id = fmt.Sprint("garbage ", i)
+		token := garbage.sign(t, nil, auth.stock("ann", nil))
+		strangers.Go(func() { s.send(t, request{method: "GET", path: "/api/tasks", header: bearer(token)}) })
+	}
+	require.Eventually(t, func() bool { return auth.fetches.Load() > 1 }, patience, time.Millisecond)
+	for range 20 {
+		require.Empty(t, s.as("ann").list(t))
+		require.Equal(t, 200, s.send(t, request{method: "GET", path: "/api/tasks", header: bearer(known)}).StatusCode)
+	}
+	strangers.Wait()
 }

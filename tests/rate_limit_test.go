@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -42,6 +43,8 @@ func TestAUserOverTheRateLimitIsTold429AndNobodyElseIs(t *testing.T) {
 			require.Equal(t, 429, got.StatusCode, "strangers of one address")
 			require.Equal(t, "12", got.Header.Get("Retry-After"))
 		}
+		expired := request{method: "GET", path: "/api/tasks", header: bearer(claim(`{"user_id":"ann","exp":%d}`, -time.Hour))}
+		require.Equal(t, 401, s.send(t, expired).StatusCode, "strangers of the same address keep a client from learning that it needs a new token")
 		require.Empty(t, s.as("carol").list(t), "a user pays for strangers of the same address")
 		for range 10 {
 			require.Equal(t, 200, s.send(t, request{method: "GET", path: "/health"}).StatusCode)

@@ -148,6 +148,42 @@ func TestMigrationsUseTheirOwnConnection(t *testing.T) {
 	_, _ = p.stop(t, syscall.SIGTERM)
 }
 
+func TestAServerThatDoesNotMigrateDemandsTheRightAccounts(t *testing.T) {
+	buildProgram(t)
+	eachDatabase(t, func(t *testing.T, databaseURL string) {
+		auth := newAccounts(t, databaseURL, "user")
+		auth.signUp(t, "ann")
+		apart, elsewhere := inProduction("DATABASE_URL="+databaseURL, "AUTO_MIGRATE=false"), "AUTH_USERS_TABLE=user"
+		require.Zero(t, newHome(t).run(t, apart, "migrate").code)
+		got := newHome(t).run(t, append(apart, "PORT=0", elsewhere))
+		refused(t, got, 1)
+		require.Contains(t, got.stderr, "tasks does not reference user")
+		require.Zero(t, newHome(t).run(t, append(apart, elsewhere), "migrate").code)
+		p := newHome(t).start(t, append(apart, elsewhere)...)
+		p.call(t, 201, "POST", "/api/tasks", token(t, "ann"), `{"title":"x"}`)
+		p.call(t, 401, "POST", "/api/tasks", token(t, "bob"), `{"title":"x"}`)
+	})
+}
+
+func TestAColumnThatALaterVersionAddsDisturbsNoRunningServer(t *testing.T) {
+	eachEngine(t, func(t *testing.T, s *server) {
+		calls := taskCalls(t, s)[:5]
+		for _, r := range calls {
+			require.Less(t, s.send(t, r).StatusCode, 300)
+		}
+		openElsewhere(t, s.cfg.DatabaseURL, "ALTER TABLE tasks ADD COLUMN later TEXT")
+		for range 3 {
+			for _, r := range calls {
+				got := s.send(t, r)
+				if got.StatusCode == 503 {
+					got = s.send(t, r) // what was prepared before is prepared anew
+				}
+				require.Less(t, got.StatusCode, 300, "%s %s", r.method, s.logs.String())
+			}
+		}
+	})
+}
+
 func TestAPoolerIsKnownByItsURL(t *testing.T) {
 	t.Parallel()
 	for databaseURL, pooled := range map[string]bool{
@@ -168,6 +204,10 @@ func TestAPoolerIsKnownByItsURL(t *testing.T) {
 	cfg, err := parse("DATABASE_URL", "postgres://u@h/d?pgbouncer=perhaps", "MIGRATE_DATABASE_URL", "sqlite://x.db", "DB_MAX_CONNS", "0",
 		"STARTUP_WAIT", "-1s", "DB_CONN_IDLE_TIME", "-1s", "DB_CONN_LIFETIME", "soon")
 	faulty(t, cfg, err, "DATABASE_URL", "MIGRATE_DATABASE_URL", "DB_MAX_CONNS", "STARTUP_WAIT", "DB_CONN_IDLE_TIME", "DB_CONN_LIFETIME")
+	cfg, err = parse("DATABASE_URL", "postgres://u:a@b/hunter2@host/db")
+	faulty(t, cfg, err, "DATABASE_URL")
+	cfg, err = parse("BETTER_AUTH_URL", "https://app.example.com?key=hunter2", "DB_MAX_CONNS", "x")
+	faulty(t, cfg, err, "BETTER_AUTH_URL", "DB_MAX_CONNS")
 	cfg, err = parse("MIGRATE_DATABASE_URL", "postgres://u@h/d")
 	faulty(t, cfg, err, "MIGRATE_DATABASE_URL")
 }
