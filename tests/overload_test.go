@@ -83,6 +83,7 @@ func TestMoreThan1024RequestsThatWaitAreRefusedAtOnce(t *testing.T) {
 		require.Eventually(t, func() bool {
 			return strings.Contains(s.metrics(t), fmt.Sprintf("taskapi_http_requests_in_flight %d\n", most))
 		}, 5*time.Second, 5*time.Millisecond)
+		time.Sleep(time.Second) // in flight they are, but the last may be on their way to the line that they wait in
 		for range 5 {
 			start := time.Now()
 			unavailable(t, s.send(t, create))
