@@ -15,7 +15,7 @@ const MaxBody = 64 << 10
 // LimitBody refuses bodies over [MaxBody] with 413 and compressed ones, whose true size nobody knows, with 415.
 func LimitBody() fiber.Handler {
 	return func(c *fiber.Ctx) error {
-		if max(c.Request().Header.ContentLength(), len(c.Request().Body())) > MaxBody {
+		if len(c.Request().Body()) > MaxBody {
 			return fiber.ErrRequestEntityTooLarge
 		}
 		if encoding := c.Request().Header.ContentEncoding(); len(encoding) > 0 && string(encoding) != "identity" {

@@ -3,13 +3,10 @@ package routes
 import (
 	"bytes"
 	"errors"
-	"io"
 	"net"
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
-
-	"taskapi/middleware"
 )
 
 // refusedKey is the local under which a request carries the error that [refuseEarly] refused it with.
@@ -36,30 +33,8 @@ func refuseEarly(app *fiber.App) {
 		if chunked {
 			ctx.SetConnectionClose() // fasthttp forgives faults in the chunks' lines, so that their end may be in doubt
 		}
-		if err := readBody(&ctx.Request); err != nil {
-			refuse(ctx, judgeUnread(err))
-			return
-		}
 		next(ctx)
 	}
-}
-
-// readBody takes a body into memory as it arrives: fasthttp by itself would reserve all that is announced. Of one that is
-// larger than [middleware.MaxBody] it leaves enough for [middleware.LimitBody] to see that.
-func readBody(req *fasthttp.Request) (err error) {
-	stream, length := req.BodyStream(), req.Header.ContentLength()
-	if stream == nil {
-		return nil
-	}
-	var body []byte
-	if length <= middleware.MaxBody {
-		body, err = io.ReadAll(io.LimitReader(stream, middleware.MaxBody+1))
-		if err == nil && len(body) < length {
-			err = io.ErrUnexpectedEOF
-		}
-	}
-	req.SetBodyRaw(body)
-	return err
 }
 
 // stopRefused ends the way of the requests that [refuseEarly] refused.
@@ -79,6 +54,8 @@ func judgeUnread(err error) error {
 	switch {
 	case errors.As(err, &header):
 		return fiber.ErrRequestHeaderFieldsTooLarge
+	case errors.Is(err, fasthttp.ErrBodyTooLarge):
+		return fiber.ErrRequestEntityTooLarge
 	case errors.As(err, &fault) && fault.Timeout():
 		return fiber.ErrRequestTimeout
 	}

@@ -44,9 +44,8 @@ func New(p Parts) *fiber.App {
 		CaseSensitive:         true,
 		ErrorHandler:          answerError(p.Log, p.Metrics),
 		JSONEncoder:           encodeJSON,
-		ReadBufferSize:        16 << 10, // room for long tokens in the header
-		StreamRequestBody:     true,     // refuseEarly reads bodies,
-		BodyLimit:             1,        // and fasthttp this much of them
+		ReadBufferSize:        16 << 10,               // room for long tokens in the header
+		BodyLimit:             2 * middleware.MaxBody, // above the limit that is answered with CORS headers
 		ReadTimeout:           10 * time.Second,
 		WriteTimeout:          10 * time.Second,
 		IdleTimeout:           time.Minute,

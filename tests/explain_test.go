@@ -79,6 +79,7 @@ func TestExplainSaysWhatAServerWouldDoAndWhy(t *testing.T) {
 		"the secret, issuer or not": {good, append([]string{"BETTER_AUTH_URL", "http://127.0.0.1:1"}, secret...), []string{"Accepted"}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			text, err := explain(t, c.token, c.settings...)
 			for _, said := range c.says {
 				require.Contains(t, text, said)

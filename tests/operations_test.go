@@ -157,11 +157,10 @@ func TestABrowserMayReadWhyItsRequestNeverReachedARoute(t *testing.T) {
 	for origin, allowed := range map[string]string{"https://app.example.com": "https://app.example.com", "https://evil.example": ""} {
 		for lines, status := range map[string]int{
 			"POST /api/tasks HTTP/1.1\r\nContent-Length: 100000000\r\n":   413,
-			"POST /api/tasks HTTP/1.1\r\nContent-Length: 5\r\n":           400,
 			"POST /api/tasks HTTP/1.1\r\nTransfer-Encoding: identity\r\n": 400,
-			"PROPFIND /api/tasks HTTP/1.1\r\nContent-Length: 1\r\n":       405,
+			"PROPFIND /api/tasks HTTP/1.1\r\n":                            405,
 		} {
-			got := s.exchange(t, lines+"Host: x\r\nAuthorization: Bearer "+token(t, "ann")+"\r\nOrigin: "+origin+"\r\n\r\n{")
+			got := s.exchange(t, lines+"Host: x\r\nOrigin: "+origin+"\r\n\r\n")
 			require.Equal(t, []int{status}, statuses(got))
 			require.Equal(t, allowed, got[0].Header.Get("Access-Control-Allow-Origin"), lines)
 			require.Contains(t, got[0].Header.Values("Vary"), "Origin")
