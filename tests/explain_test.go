@@ -36,13 +36,13 @@ func TestExplainSaysWhatAServerWouldDoAndWhy(t *testing.T) {
 	both := append([]string{"BETTER_AUTH_URL", auth.origin()}, secret...)
 	stock := func(more map[string]any) string { return ed.sign(t, nil, auth.stock("ann", more)) }
 	const days = 24 * time.Hour // the tests may take their time
-	good := claim(`{"user_id":"ann","exp":%d}`, 100*days)
+	good := claim(`{"user_id":"ann","exp":%d}`, 100*days+30*time.Minute)
 	for name, c := range map[string]struct {
 		token    string
 		settings []string
 		says     []string
 	}{
-		"a token of the secret":     {good, secret, []string{`Accepted, as the user "ann"`, "HS256", "in 2399h", "the shared secret"}},
+		"a token of the secret":     {good, secret, []string{`Accepted, as the user "ann"`, "HS256", "in 2400h", "the shared secret"}},
 		"behind its scheme":         {" bearer  " + good + "\n", secret, []string{`Accepted, as the user "ann"`}},
 		"one of several secrets":    {good, append([]string{"BETTER_AUTH_SECRETS", "2:other"}, secret...), []string{"Accepted", "the 2 shared secrets"}},
 		"the stock token":           {stock(nil), both, []string{`Accepted, as the user "ann"`, "EdDSA", `"ed", of "ed", "rs" at ` + auth.origin() + "/api/auth/jwks", "ann@example.com"}},
@@ -59,7 +59,7 @@ func TestExplainSaysWhatAServerWouldDoAndWhy(t *testing.T) {
 		"expired":                   {claim(`{"user_id":"ann","exp":%d}`, -100*days), secret, []string{"it expired", "2400h", "new one"}},
 		"no exp":                    {claim(`{"user_id":"ann"}`), secret, []string{"no exp"}},
 		"exp as text":               {claim(`{"user_id":"ann","exp":"%d"}`, time.Hour), secret, []string{"not a number of seconds", "(not a time)"}},
-		"nbf to come":               {claim(`{"user_id":"ann","exp":%d,"nbf":%d}`, 100*days, 10*days), secret, []string{"not valid yet", "in 239h"}},
+		"nbf to come":               {claim(`{"user_id":"ann","exp":%d,"nbf":%d}`, 100*days, 10*days+30*time.Minute), secret, []string{"not valid yet", "in 240h"}},
 		"another issuer":            {stock(map[string]any{"iss": "https://evil.example.com"}), both, []string{`its iss is "https://evil.example.com" and must be "` + auth.origin(), "JWT_ISSUER"}},
 		"no issuer":                 {stock(map[string]any{"iss": nil}), both, []string{"its iss is missing"}},
 		"another audience":          {stock(map[string]any{"aud": []string{"a", "b"}}), both, []string{`its aud is ["a","b"] and must be or hold "` + auth.origin(), "JWT_AUDIENCE"}},
