@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
@@ -36,7 +37,7 @@ func refuseEarly(app *fiber.App) {
 		if chunked {
 			ctx.SetConnectionClose() // fasthttp forgives faults in the chunks' lines, so that their end may be in doubt
 		}
-		if err := readBody(&ctx.Request); err != nil {
+		if err := readBody(ctx); err != nil {
 			refuse(ctx, judgeUnread(err))
 			return
 		}
@@ -45,21 +46,31 @@ func refuseEarly(app *fiber.App) {
 }
 
 // readBody takes a body into memory as it arrives: fasthttp by itself would reserve all that is announced. Of one that is
-// larger than [middleware.MaxBody] it leaves enough for [middleware.LimitBody] to see that.
-func readBody(req *fasthttp.Request) (err error) {
-	stream, length := req.BodyStream(), req.Header.ContentLength()
+// larger than [middleware.MaxBody] it takes no more than [middleware.LimitBody] needs to see that.
+func readBody(ctx *fasthttp.RequestCtx) error {
+	stream, length := ctx.RequestBodyStream(), ctx.Request.Header.ContentLength()
 	if stream == nil {
 		return nil
 	}
-	var body []byte
-	if length <= middleware.MaxBody {
-		body, err = io.ReadAll(io.LimitReader(stream, middleware.MaxBody+1))
-		if err == nil && len(body) < length {
-			err = io.ErrUnexpectedEOF
-		}
+	if length > middleware.MaxBody {
+		ctx.Request.SetBodyRaw(nil)
+		return nil
 	}
-	req.SetBodyRaw(body)
+	body, err := io.ReadAll(io.LimitReader(stream, middleware.MaxBody+1))
+	switch {
+	case err != nil, len(body) > middleware.MaxBody:
+	case len(body) < length, length < 0 && !ended(ctx, stream):
+		err = io.ErrUnexpectedEOF // which fasthttp's stream takes for the end of the body
+	}
+	ctx.Request.SetBodyRaw(body)
 	return err
+}
+
+// ended tells whether a chunked body's last chunk has come: only before that does the stream turn to the connection.
+func ended(ctx *fasthttp.RequestCtx, stream io.Reader) bool {
+	_ = ctx.Conn().SetReadDeadline(time.Unix(1, 0)) // nothing more is read from it
+	_, err := stream.Read(make([]byte, 1))
+	return err == io.EOF
 }
 
 // stopRefused ends the way of the requests that [refuseEarly] refused.
