@@ -260,7 +260,7 @@ func TestWhatIsNoDatabaseOfTasksIsNotCopied(t *testing.T) {
 		fmt.Sprintf("postgres://u:hunter2@127.0.0.1:%d/db", port): "connection refused",
 	}
 	if postgresURL != "" {
-		empty, err := url.Parse(newPostgres(t))
+		empty, err := url.Parse(past(t, newPostgres(t)))
 		require.NoError(t, err)
 		sources[empty.String()] = "no table of tasks"
 		empty.User = url.UserPassword("nobody", "hunter2")
