@@ -1,24 +1,19 @@
 package middleware
 
 import (
-	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rsa"
 	"errors"
-	"io"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"sync/atomic"
 	"time"
 
 	"github.com/MicahParks/jwkset"
 	"github.com/MicahParks/keyfunc/v3"
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/golang-jwt/jwt/v5"
 	"golang.org/x/sync/singleflight"
 	"golang.org/x/time/rate"
@@ -147,42 +142,6 @@ func (k *KeySet) find(token *jwt.Token) (any, error) {
 		return nil, WrongKey
 	}
 	return key, nil
-}
-
-// maxKeySet is the largest key set, in bytes, once it is unpacked.
-const maxKeySet = 1 << 20
-
-// keySetTransport fails for answers that are no key set, so that they do not take the place of one.
-type keySetTransport struct{}
-
-// RoundTrip implements [http.RoundTripper].
-func (keySetTransport) RoundTrip(request *http.Request) (*http.Response, error) {
-	response, err := http.DefaultTransport.RoundTrip(request)
-	if err != nil || response.StatusCode != http.StatusOK {
-		return response, err
-	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(response.Body, maxKeySet+1))
-	if err != nil {
-		return nil, err
-	}
-	var set struct {
-		Keys *[]jsontext.Value `json:"keys"`
-	}
-	if err := json.Unmarshal(text, &set); err != nil || set.Keys == nil || len(text) > maxKeySet {
-		return nil, errors.New("the answer is not a key set")
-	}
-	response.Body = io.NopCloser(bytes.NewReader(text))
-	return response, nil
-}
-
-// cause is the text of an error without the URL, whose parameters may hold a secret.
-func cause(err error) string {
-	var fault *url.Error
-	if errors.As(err, &fault) {
-		err = fault.Err
-	}
-	return err.Error()
 }
 
 // publicAlgorithms are those that a key of a set may be used with.

@@ -23,6 +23,10 @@ import (
 	"taskapi/config"
 )
 
+// connectTimeout bounds an attempt to connect, if the URL does not. database/sql makes one at a time for those who wait, so
+// that one which got lost on the way keeps all of them waiting, even when the database is back.
+const connectTimeout = 3 * time.Second
+
 // Open connects to the database, brings its tables up to date if cfg says so, and returns it with the guard of isolation
 // in place. It waits for a PostgreSQL that cannot be reached yet. Statements run one by one, without a transaction around
 // each; slow ones are logged without their values.
@@ -43,10 +47,6 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (*gorm.DB, 
 	}
 	return db, err
 }
-
-// connectTimeout bounds an attempt to connect, if the URL does not. database/sql makes one at a time for those who wait, so
-// that one which got lost on the way keeps all of them waiting, even when the database is back.
-const connectTimeout = 3 * time.Second
 
 // Migrate brings the tables up to date, over a connection of its own, and does nothing else.
 func Migrate(ctx context.Context, cfg *config.Config, log *slog.Logger) error {

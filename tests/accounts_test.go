@@ -7,10 +7,8 @@ import (
 	"log/slog"
 	"net/url"
 	"strings"
-	"sync"
 	"testing"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"taskapi/models"
@@ -427,18 +425,7 @@ func TestManyServersSwitchAtOnce(t *testing.T) {
 		auth := newAccounts(t, databaseURL, "user")
 		auth.signUp(t, "ann")
 		newServer(t, databaseURL).as("ann").create(t, "x")
-		cfg, err := parse("DATABASE_URL", databaseURL, "AUTH_USERS_TABLE", "user")
-		require.NoError(t, err)
-		var group sync.WaitGroup
-		for range 6 {
-			group.Go(func() {
-				db, err := models.Open(context.Background(), cfg, slog.New(slog.DiscardHandler))
-				if assert.NoError(t, err) {
-					assert.NoError(t, models.Close(db))
-				}
-			})
-		}
-		group.Wait()
+		startSix(t, "DATABASE_URL", databaseURL, "AUTH_USERS_TABLE", "user")
 		require.Equal(t, []string{"user"}, auth.references(t))
 		s := auth.start(t)
 		require.Len(t, s.as("ann").list(t), 1)

@@ -17,20 +17,26 @@ import (
 	"taskapi/models"
 )
 
+// startSix opens a database six times at once, as replicas do.
+func startSix(t *testing.T, settings ...string) {
+	t.Helper()
+	cfg, err := parse(settings...)
+	require.NoError(t, err)
+	var group sync.WaitGroup
+	for range 6 {
+		group.Go(func() {
+			db, err := models.Open(context.Background(), cfg, slog.New(slog.DiscardHandler))
+			if assert.NoError(t, err) {
+				assert.NoError(t, models.Close(db))
+			}
+		})
+	}
+	group.Wait()
+}
+
 func TestSixReplicasStartAtOnceOnAnEmptyDatabase(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, databaseURL string) {
-		cfg, err := parse("DATABASE_URL", databaseURL)
-		require.NoError(t, err)
-		var group sync.WaitGroup
-		for range 6 {
-			group.Go(func() {
-				db, err := models.Open(context.Background(), cfg, slog.New(slog.DiscardHandler))
-				if assert.NoError(t, err) {
-					assert.NoError(t, models.Close(db))
-				}
-			})
-		}
-		group.Wait()
+		startSix(t, "DATABASE_URL", databaseURL)
 		newServer(t, databaseURL).as("ann").create(t, "x")
 	})
 }
