@@ -23,7 +23,7 @@ func migrate(ctx context.Context, db *gorm.DB, elsewhere string) error {
 	}
 	err := db.Transaction(func(tx *gorm.DB) error { return migrateTables(tx, elsewhere) })
 	if err == nil && db.Name() == "sqlite" {
-		err = db.Exec("PRAGMA journal_mode = WAL").Error // last, because it is kept in the file
+		err = useWAL(db) // last, because it is kept in the file
 	}
 	return err
 }

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"time"
 
 	"gorm.io/driver/sqlite"
 	"gorm.io/gorm"
@@ -62,6 +63,18 @@ func checkFile(db *gorm.DB) error {
 		return fmt.Errorf("the file is damaged: %s", strings.Join(strings.Fields(verdict), " "))
 	}
 	return nil
+}
+
+// useWAL turns a file's WAL mode on. It waits for other programs that are at the file, as busy_timeout would have it: SQLite
+// itself does not when it changes the mode, since of two that change it neither could go on.
+func useWAL(db *gorm.DB) error {
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		err := db.Exec("PRAGMA journal_mode = WAL").Error
+		var fault *driver.Error
+		if !errors.As(err, &fault) || fault.Code()&0xff != sqlite3.SQLITE_BUSY || time.Now().After(deadline) {
+			return err
+		}
+	}
 }
 
 // sqliteDialector is GORM's own dialector, taught the error type of the pure Go driver.

@@ -3,6 +3,7 @@ package tests
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -39,6 +40,14 @@ func TestSixReplicasStartAtOnceOnAnEmptyDatabase(t *testing.T) {
 		startSix(t, "DATABASE_URL", databaseURL)
 		newServer(t, databaseURL).as("ann").create(t, "x")
 	})
+}
+
+func TestSixServersThatMakeTheSameFileDoNotLockEachOtherOut(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for i := range 100 { // two of them must change the file's mode in the same moment
+		startSix(t, "DATABASE_URL", fmt.Sprintf("sqlite://%s/%d.db", dir, i))
+	}
 }
 
 func TestASecondStartChangesNothing(t *testing.T) {
