@@ -87,21 +87,23 @@ func TestConnectionsThatDiedIdleCostNoRequestItsAnswer(t *testing.T) {
 	calls := taskCalls(t, s)
 	pool, err := s.db.DB()
 	require.NoError(t, err)
-	var idle []*sql.Conn
-	for range pool.Stats().MaxOpenConnections {
-		conn, err := pool.Conn(context.Background())
-		require.NoError(t, err)
-		idle = append(idle, conn)
-	}
-	for _, conn := range idle {
-		require.NoError(t, conn.Close())
-	}
+	openAll(t, pool)
 	w.dead.Store(w.accepted.Load())
 	time.Sleep(1100 * time.Millisecond) // one that was in use within the last second is taken to be alive
 	for _, r := range calls {
 		require.Less(t, s.send(t, r).StatusCode, 300)
 	}
 	require.Greater(t, pool.Stats().Idle, 1, "some connections are still the dead ones")
+}
+
+// openAll opens as many connections as a pool may have, and leaves them idle.
+func openAll(t testing.TB, pool *sql.DB) {
+	t.Helper()
+	for range pool.Stats().MaxOpenConnections {
+		conn, err := pool.Conn(context.Background())
+		require.NoError(t, err)
+		defer conn.Close()
+	}
 }
 
 // wire is a network that may break without a word: what is sent is neither delivered nor refused.

@@ -1,8 +1,6 @@
 package tests
 
 import (
-	"context"
-	"database/sql"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -74,17 +72,7 @@ func TestAFileThatMayOnlyBeReadFailsWritesAlone(t *testing.T) {
 	require.NoError(t, err)
 	pool.SetMaxIdleConns(0) // what is open may write for as long as it is
 	pool.SetMaxIdleConns(pool.Stats().MaxOpenConnections)
-	asNobody(t, file, func() {
-		var conns []*sql.Conn
-		for range pool.Stats().MaxOpenConnections {
-			conn, err := pool.Conn(context.Background())
-			require.NoError(t, err)
-			conns = append(conns, conn)
-		}
-		for _, conn := range conns {
-			require.NoError(t, conn.Close())
-		}
-	})
+	asNobody(t, file, func() { openAll(t, pool) })
 	writes := 0
 	for _, r := range calls {
 		got := s.send(t, r)
