@@ -7,10 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestAHeadThatCouldBeReadInTwoWaysIsRefused(t *testing.T) {
-	t.Parallel()
-	s := newServer(t, newSQLite(t))
-	s.listen(t)
+func ambiguousHeads() map[string]string {
+	attacks := map[string]string{}
 	chunks := "11\r\n" + outer + "\r\n0\r\n\r\n"
 	for kind, framings := range map[string]map[string][2]string{
 		"length and coding": {
@@ -78,22 +76,25 @@ func TestAHeadThatCouldBeReadInTwoWaysIsRefused(t *testing.T) {
 			"the same host again":                  {"Host: x\r\nContent-Length: 17\r\n", outer},
 		},
 	} {
-		attacks := map[string]string{}
 		for name, framing := range framings {
-			attacks[kind+": "+name] = rawCreate(t, framing[0], framing[1])
+			attacks[kind+": "+name] = rawCreate(framing[0], framing[1])
 		}
-		refusesAlone(t, s, 400, attacks)
 	}
+	return attacks
 }
 
-func TestARequestLineThatCouldBeReadInTwoWaysIsRefused(t *testing.T) {
+func TestAHeadThatCouldBeReadInTwoWaysIsRefused(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, newSQLite(t))
 	s.listen(t)
-	good := sized(t, outer)
+	refusesAlone(t, s, 400, ambiguousHeads())
+}
+
+func ambiguousLines() map[string]string {
+	good := sized(outer)
 	withLine := func(line string) string { return strings.Replace(good, "POST /api/tasks HTTP/1.1", line, 1) }
 	withHost := func(lines string) string { return strings.Replace(good, "Host: x\r\n", lines, 1) }
-	refusesAlone(t, s, 400, map[string]string{
+	return map[string]string{
 		"no version":                        withLine("POST /api/tasks"),
 		"a space and no version":            withLine("POST /api/tasks "),
 		"HTTP/0.9":                          withLine("POST /api/tasks HTTP/0.9"),
@@ -122,28 +123,34 @@ func TestARequestLineThatCouldBeReadInTwoWaysIsRefused(t *testing.T) {
 		"an empty host":                     withHost("Host:\r\n"),
 		"two hosts":                         withHost("Host: x\r\nHost: y\r\n"),
 		"a host with a space":               withHost("Host: x y\r\n"),
-		"a coding in HTTP/1.0":              strings.Replace(rawCreate(t, "Transfer-Encoding: chunked\r\n", "0\r\n\r\n"), "HTTP/1.1", "HTTP/1.0", 1),
-		"a coding and a length in HTTP/1.0": strings.Replace(rawCreate(t, "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"), "HTTP/1.1", "HTTP/1.0", 1),
+		"a coding in HTTP/1.0":              strings.Replace(rawCreate("Transfer-Encoding: chunked\r\n", "0\r\n\r\n"), "HTTP/1.1", "HTTP/1.0", 1),
+		"a coding and a length in HTTP/1.0": strings.Replace(rawCreate("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"), "HTTP/1.1", "HTTP/1.0", 1),
 		"the preface of HTTP/2":             "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
 		"TLS":                               "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\n\r\n\r\n",
 		"a command of another protocol":     "EHLO x\r\n\r\n",
-	})
-	require.Equal(t, []int{201}, statuses(s.exchange(t, good)), "the request that they are made of is a good one")
+	}
 }
 
-func TestUnusualRequestsThatAreClearAreAnswered(t *testing.T) {
+func TestARequestLineThatCouldBeReadInTwoWaysIsRefused(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, newSQLite(t))
 	s.listen(t)
-	good := sized(t, outer)
-	replace := func(from, to string) string { return strings.Replace(good, from, to, 1) }
-	for name, want := range map[string]struct {
-		raw      string
-		statuses []int
-	}{
+	refusesAlone(t, s, 400, ambiguousLines())
+	require.Equal(t, []int{201}, statuses(s.exchange(t, sized(outer))), "the request that they are made of is a good one")
+}
+
+// unusual is a request, and the answers to it and to one for /health behind it.
+type unusual struct {
+	raw      string
+	statuses []int
+}
+
+func unusualRequests() map[string]unusual {
+	replace := func(from, to string) string { return strings.Replace(sized(outer), from, to, 1) }
+	return map[string]unusual{
 		"an absolute target":                {replace("/api/tasks", "http://other.example/api/tasks"), []int{201, 200}},
 		"an absolute target without a path": {replace("/api/tasks", "http://other.example"), []int{405, 200}},
-		"an empty line before it":           {"\r\n" + good, []int{201, 200}},
+		"an empty line before it":           {"\r\n" + sized(outer), []int{201, 200}},
 		"a bare LF behind its first line":   {replace("HTTP/1.1\r\n", "HTTP/1.1\n"), []int{201, 200}}, // RFC 9112 section 2.2
 		"HTTP/1.0":                          {replace("HTTP/1.1", "HTTP/1.0"), []int{201}},
 		"HTTP/1.0 that stays":               {replace("HTTP/1.1\r\n", "HTTP/1.0\r\nConnection: keep-alive\r\n"), []int{201, 200}},
@@ -157,7 +164,14 @@ func TestUnusualRequestsThatAreClearAreAnswered(t *testing.T) {
 		"CONNECT":                           {"CONNECT other.example:443 HTTP/1.1\r\nHost: other.example:443\r\n\r\n", []int{404, 200}},
 		"CONNECT to a path":                 {"CONNECT /api/tasks HTTP/1.1\r\nHost: x\r\n\r\n", []int{405, 200}},
 		"OPTIONS of everything":             {"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", []int{404, 200}},
-	} {
+	}
+}
+
+func TestUnusualRequestsThatAreClearAreAnswered(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, newSQLite(t))
+	s.listen(t)
+	for name, want := range unusualRequests() {
 		got := s.exchange(t, want.raw+"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
 		require.Equal(t, want.statuses, statuses(got), name)
 	}
