@@ -18,6 +18,10 @@ import (
 // drainTimeout bounds the end of a server: the requests under way have their own deadlines, which are shorter.
 const drainTimeout = config.MaxRequestTimeout + time.Second
 
+// sendBuffer is how much of an answer the system may hold for a client that does not read it, about. Left to itself it goes
+// up to megabytes, until there is no memory for anyone's packets.
+const sendBuffer = 128 << 10
+
 var errCutOff = errors.New("requests were still under way at the end")
 
 // Serve answers requests on a listener until ctx ends. Then it refuses new requests, sees those under way answered, and
@@ -55,13 +59,17 @@ func ServeMetrics(address string, handler http.Handler, log *slog.Logger) error 
 	return nil
 }
 
-// patient waits when the system is short of file descriptors. Fiber's server would take that error for the end.
+// patient waits when the system is short of file descriptors, which Fiber's server would take for the end, and bounds what
+// the system holds for a connection.
 type patient struct{ net.Listener }
 
 // Accept implements [net.Listener].
 func (l patient) Accept() (net.Conn, error) {
 	for wait := 5 * time.Millisecond; ; wait = min(2*wait, time.Second) {
 		conn, err := l.Listener.Accept()
+		if tcp, ok := conn.(*net.TCPConn); ok {
+			_ = tcp.SetWriteBuffer(sendBuffer)
+		}
 		var shortage interface{ Temporary() bool }
 		if err == nil || !errors.As(err, &shortage) || !shortage.Temporary() {
 			return conn, err

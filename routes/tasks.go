@@ -26,7 +26,7 @@ type tasks struct{ db *gorm.DB }
 func taskRoutes(db *gorm.DB) []route {
 	t := tasks{db}
 	return []route{
-		{fiber.MethodGet, "/api/tasks", t.list},
+		{fiber.MethodGet, "/api/tasks", middleware.LimitUnread(t.list)},
 		{fiber.MethodPost, "/api/tasks", t.create},
 		{fiber.MethodGet, "/api/tasks/:id", t.get},
 		{fiber.MethodPut, "/api/tasks/:id", t.replace},

@@ -92,8 +92,13 @@ func (s *server) listen(t testing.TB) (url string) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	go func() { _ = s.app.Listener(listener) }()
-	t.Cleanup(func() { _ = s.app.ShutdownWithTimeout(time.Second) })
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error)
+	go func() { ended <- routes.Serve(ctx, s.app, listener, s.drain) }()
+	t.Cleanup(func() {
+		stop()
+		<-ended
+	})
 	s.address = listener.Addr().String()
 	return "http://" + s.address
 }
