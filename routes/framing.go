@@ -3,14 +3,36 @@ package routes
 import (
 	"bytes"
 	"errors"
+	"io"
 	"net"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
 )
 
-// refusedKey is the local under which a request carries the error that [refuseEarly] refused it with.
+// lingerTime is how long a client that is refused may go on sending before its connection is closed.
+const lingerTime = time.Second
+
+// refusedKey is the local under which a request carries the [refusal] that [refuseEarly] gave it.
 type refusedKey struct{}
+
+// refusal is an error that ends a connection.
+type refusal struct {
+	error
+	conn net.Conn
+}
+
+// Close implements [io.Closer], for fasthttp, which calls it when the answer was written. What a client still sends is read
+// and dropped for a while: closed at once, the connection would be reset, and the answer lost (RFC 9112 section 9.6).
+func (r refusal) Close() error {
+	if conn, ok := r.conn.(*net.TCPConn); ok {
+		_ = conn.CloseWrite()
+		_ = conn.SetReadDeadline(time.Now().Add(lingerTime))
+		_, _ = io.Copy(io.Discard, conn)
+	}
+	return nil
+}
 
 // refuseEarly refuses requests that cannot be read, or that another server might read differently, and closes their
 // connection: nothing behind them is taken for a request. They run through the middleware like all others, for its log
@@ -19,7 +41,7 @@ func refuseEarly(app *fiber.App) {
 	server := app.Server()
 	next := server.Handler
 	refuse := func(ctx *fasthttp.RequestCtx, err error) {
-		ctx.SetUserValue(refusedKey{}, err)
+		ctx.SetUserValue(refusedKey{}, refusal{err, ctx.Conn()})
 		ctx.SetConnectionClose()
 		next(ctx)
 	}
@@ -39,8 +61,8 @@ func refuseEarly(app *fiber.App) {
 
 // stopRefused ends the way of the requests that [refuseEarly] refused.
 func stopRefused(c *fiber.Ctx) error {
-	if err, refused := c.Locals(refusedKey{}).(error); refused {
-		return err
+	if r, refused := c.Locals(refusedKey{}).(refusal); refused {
+		return r.error
 	}
 	return c.Next()
 }

@@ -181,6 +181,21 @@ func TestLimitsOfBodyAndHeaderHoldOnEveryRoute(t *testing.T) {
 	})
 }
 
+func TestAClientThatIsRefusedWhileItSendsIsToldWhy(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, newSQLite(t))
+	s.listen(t)
+	for head, status := range map[string]string{
+		"POST /api/tasks HTTP/1.1\r\nHost: x\r\nContent-Length: 4194304\r\n\r\n":        " 413 ",
+		"POST /api/tasks HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: identity\r\n\r\n":    " 400 ",
+		"GET /api/tasks HTTP/1.1\r\nHost: x\r\nX-Large: " + strings.Repeat("x", 16<<10): " 431 ",
+	} {
+		for range 10 {
+			require.Contains(t, s.sendRaw(t, head+strings.Repeat("x", 4<<20)), status)
+		}
+	}
+}
+
 func TestTheDatabaseItselfHoldsTheRules(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *server) {
 		s.as("ann").create(t, "x")
