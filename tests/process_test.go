@@ -3,6 +3,7 @@ package tests
 import (
 	"bytes"
 	"context"
+	"flag"
 	"io"
 	"net/http"
 	"os"
@@ -36,7 +37,11 @@ func buildProgram(t testing.TB) {
 	if built.tests == 0 {
 		dir, err := os.MkdirTemp("", "taskapi-program-")
 		require.NoError(t, err)
-		build := exec.Command("go", "build", "-o", filepath.Join(dir, "taskapi"), ".")
+		args := []string{"build", "-o", filepath.Join(dir, "taskapi")}
+		if mode := testing.CoverMode(); mode != "" { // as of the tests themselves: https://go.dev/doc/build-cover
+			args = append(args, "-covermode="+mode, "-coverpkg=./...")
+		}
+		build := exec.Command("go", append(args, ".")...)
 		build.Dir = ".."
 		out, err := build.CombinedOutput()
 		require.NoError(t, err, "%s", out)
@@ -80,7 +85,7 @@ func (h home) read(t testing.TB, name string) string {
 func (h home) command(ctx context.Context, settings, args []string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, filepath.Join(built.dir, "taskapi"), args...)
 	cmd.Dir = string(h)
-	cmd.Env = append([]string{"HOME=" + string(h)}, settings...)
+	cmd.Env = append([]string{"HOME=" + string(h), "GOCOVERDIR=" + flag.Lookup("test.gocoverdir").Value.String()}, settings...)
 	return cmd
 }
 
