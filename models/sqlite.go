@@ -24,8 +24,7 @@ var sqliteOptions = url.Values{
 	"_time_format": {"sqlite"},
 }
 
-// sqliteConns bounds the connections to a file. A statement that finds them all taken waits for its turn. One that finds
-// the file locked only tries again now and then, and among many such writers some never get through.
+// sqliteConns bounds the connections to a file: one for the statement that writes, the others for those that read.
 const sqliteConns = 4
 
 func openSQLite(path string) (*sql.DB, gorm.Dialector, error) {

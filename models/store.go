@@ -100,6 +100,9 @@ func session(dialector gorm.Dialector, log logger.Interface) (*gorm.DB, error) {
 	if err == nil {
 		err = db.Use(guard{trips: &atomic.Uint64{}})
 	}
+	if err == nil && db.Name() == "sqlite" {
+		err = db.Use(make(writers, 1))
+	}
 	return db, err
 }
 

@@ -108,3 +108,27 @@ func TestMoreThan1024RequestsThatWaitAreRefusedAtOnce(t *testing.T) {
 		require.NotZero(t, answers[201])
 	})
 }
+
+func TestReadersOfSQLiteDoNotWaitBehindWriters(t *testing.T) {
+	t.Parallel()
+	databaseURL := newSQLite(t)
+	s := newServer(t, databaseURL)
+	s.listen(t)
+	created := s.as("ann").create(t, "x")
+	unlock := lockTasks(t, newServer(t, databaseURL))
+	const writers = 20
+	answers := make(chan int, writers)
+	for range writers {
+		go func() { answers <- s.send(t, request{method: "PATCH", path: path(created.ID) + "/complete", user: "ann"}).StatusCode }()
+	}
+	require.Eventually(t, func() bool {
+		return strings.Contains(s.metrics(t), fmt.Sprintf("taskapi_http_requests_in_flight %d\n", writers))
+	}, 5*time.Second, 5*time.Millisecond)
+	time.Sleep(100 * time.Millisecond) // until each is where it waits
+	s.as("ann").list(t)
+	require.Empty(t, answers)
+	unlock()
+	for range writers {
+		require.Equal(t, 200, <-answers)
+	}
+}

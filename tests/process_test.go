@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -32,6 +33,9 @@ var built struct {
 // last of the parallel tests ends: each of them has called it before any of them goes on.
 func buildProgram(t testing.TB) {
 	t.Helper()
+	if raceDetector {
+		t.Skip("the race detector does not see into the program")
+	}
 	built.Lock()
 	defer built.Unlock()
 	if built.tests == 0 {
@@ -135,7 +139,7 @@ type process struct {
 	ended          chan struct{}
 }
 
-var announced = regexp.MustCompile(`(?:http://|"address":")([^", ]+)`)
+var announced = regexp.MustCompile(`(?:http://|"msg":"listening","address":")([^", ]+)`)
 
 // start serves on a free port until the test ends.
 func (h home) start(t testing.TB, settings ...string) *process {
@@ -228,4 +232,21 @@ func (p *process) call(t testing.TB, status int, method, path, token, body strin
 	checkAgainstDocument(t, got.Request, []byte(body), got)
 	require.Equal(t, status, got.StatusCode, "%s %s: %s", method, path, got.body)
 	return got
+}
+
+// gauge reads a metric of a program that listens for Prometheus.
+func (p *process) gauge(t testing.TB, name string) float64 {
+	t.Helper()
+	address := regexp.MustCompile(`(?:msg=metrics address=|"msg":"metrics","address":")([^" \n]+)`).FindStringSubmatch(p.stderr.String())
+	require.NotNil(t, address)
+	response, err := newConnections.Get("http://" + address[1] + "/metrics")
+	require.NoError(t, err)
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	found := regexp.MustCompile(`(?m)^` + name + ` (\S+)$`).FindSubmatch(text)
+	require.NotNil(t, found, "no %s", name)
+	value, err := strconv.ParseFloat(string(found[1]), 64)
+	require.NoError(t, err)
+	return value
 }

@@ -8,8 +8,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"regexp"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -98,23 +96,6 @@ func fillList(t testing.TB, s *server, user string) {
 	require.NoError(t, err)
 }
 
-// gauge reads a metric of a program that listens for Prometheus.
-func (p *process) gauge(t testing.TB, name string) float64 {
-	t.Helper()
-	address := regexp.MustCompile(`msg=metrics address=(\S+)`).FindStringSubmatch(p.stderr.String())
-	require.NotNil(t, address)
-	response, err := newConnections.Get("http://" + address[1] + "/metrics")
-	require.NoError(t, err)
-	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
-	require.NoError(t, err)
-	found := regexp.MustCompile(`(?m)^` + name + ` (\S+)$`).FindSubmatch(text)
-	require.NotNil(t, found, "no %s", name)
-	value, err := strconv.ParseFloat(string(found[1]), 64)
-	require.NoError(t, err)
-	return value
-}
-
 func TestAThousandSlowClientsAreDroppedAndSlowNobody(t *testing.T) {
 	if _, err := os.Stat("/proc/self/status"); err != nil {
 		t.Skip("descriptors and memory are counted in /proc, which is not here")
@@ -192,6 +173,7 @@ func TestAThousandSlowClientsAreDroppedAndSlowNobody(t *testing.T) {
 func TestAUserWhoseClientsDoNotReadGetsNoFurtherLists(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, newSQLite(t))
+	s.app.Server().WriteTimeout = time.Minute // so that no client is given up before there are enough
 	s.listen(t)
 	fillList(t, s, "bob")
 	created, length := s.as("ann").create(t, "x"), len(s.as("bob").list(t))
@@ -213,7 +195,7 @@ func TestAUserWhoseClientsDoNotReadGetsNoFurtherLists(t *testing.T) {
 		require.Equal(t, []task{created}, s.as("ann").list(t))
 		s.as("bob").create(t, "what is no list is answered")
 	})
-	require.Eventually(t, func() bool { return s.send(t, list).StatusCode == 200 }, patience, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return s.send(t, list).StatusCode == 200 }, patience, 10*time.Millisecond, "they are gone")
 	require.Len(t, s.as("bob").list(t), length+1)
 }
 
