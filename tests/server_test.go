@@ -69,6 +69,7 @@ func newServer(t testing.TB, databaseURL string, settings ...string) *server {
 	cfg, err := parse(append([]string{
 		"BETTER_AUTH_SECRET", testSecret, "DATABASE_URL", databaseURL,
 		"ENVIRONMENT", "production", "LOG_LEVEL", "debug", "CORS_ORIGINS", "https://app.example.com",
+		"REQUEST_TIMEOUT", "7s", // as long as may be: the machine may be busy
 	}, settings...)...)
 	require.NoError(t, err)
 	s := &server{cfg: cfg, drain: &middleware.Drain{}, logs: &logBuffer{}}
