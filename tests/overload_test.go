@@ -119,7 +119,9 @@ func TestReadersOfSQLiteDoNotWaitBehindWriters(t *testing.T) {
 	const writers = 20
 	answers := make(chan int, writers)
 	for range writers {
-		go func() { answers <- s.send(t, request{method: "PATCH", path: path(created.ID) + "/complete", user: "ann"}).StatusCode }()
+		go func() {
+			answers <- s.send(t, request{method: "PATCH", path: path(created.ID) + "/complete", user: "ann"}).StatusCode
+		}()
 	}
 	require.Eventually(t, func() bool {
 		return strings.Contains(s.metrics(t), fmt.Sprintf("taskapi_http_requests_in_flight %d\n", writers))
