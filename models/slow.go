@@ -8,7 +8,7 @@ import (
 	"gorm.io/gorm/logger"
 )
 
-// slowStatement is how long a statement may take, its wait for a connection included, before it is logged.
+// slowStatement is how long a statement may take, its wait for a connection or for its turn included, before it is logged.
 const slowStatement = 500 * time.Millisecond
 
 // slowLog is GORM's logger: it logs slow statements with placeholders in the place of their values, and nothing else.

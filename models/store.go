@@ -101,7 +101,7 @@ func session(dialector gorm.Dialector, log logger.Interface) (*gorm.DB, error) {
 		err = db.Use(guard{trips: &atomic.Uint64{}})
 	}
 	if err == nil && db.Name() == "sqlite" {
-		err = db.Use(make(writers, 1))
+		err = db.Use(lines{write: make(line, 1), read: make(line, sqliteConns-1)})
 	}
 	return db, err
 }

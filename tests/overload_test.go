@@ -2,6 +2,7 @@ package tests
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -12,6 +13,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"taskapi/models"
 )
 
 // slowTasks makes the creation of a task with the title slow take a minute.
@@ -136,4 +139,29 @@ func TestReadersOfSQLiteDoNotWaitBehindWriters(t *testing.T) {
 	for range writers {
 		require.Equal(t, 200, <-answers)
 	}
+}
+
+func TestWritersOfSQLiteDoNotWaitBehindReaders(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, newSQLite(t))
+	s.as("ann").create(t, "x")
+	ctx, cancel := context.WithCancel(context.Background())
+	var readers sync.WaitGroup
+	for range 20 {
+		readers.Go(func() {
+			endless := "(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n) > 0"
+			err := s.db.WithContext(ctx).Scopes(models.OwnedBy("ann")).Where(endless).Find(&[]models.Task{}).Error
+			assert.True(t, models.Unavailable(err), "%v", err)
+		})
+	}
+	pool, err := s.db.DB()
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return pool.Stats().InUse > 1 }, patience, time.Millisecond)
+	time.Sleep(100 * time.Millisecond) // until each is where it waits
+	for range 10 {
+		s.as("ann").create(t, "y")
+	}
+	cancel()
+	readers.Wait()
+	require.Len(t, s.as("ann").list(t), 11)
 }
