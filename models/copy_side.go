@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -39,7 +38,7 @@ func openSource(ctx context.Context, database config.Database) (*side, error) {
 		}
 	}
 	err := s.begin(ctx, database, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}, url.Values{
-		"mode": {"ro"}, "_pragma": {"busy_timeout(5000)"},
+		"mode": {"ro"}, "_pragma": {lockWait},
 	})
 	return s, s.fault(err)
 }
@@ -64,25 +63,6 @@ func openTarget(ctx context.Context, database config.Database) (*side, error) {
 		"_time_format": sqliteOptions["_time_format"],
 	})
 	return s, s.fault(err)
-}
-
-// refuseFile demands that there is no such file, nor one beside it that SQLite would take for the new one's journal.
-func refuseFile(ctx context.Context, database config.Database) error {
-	if _, err := os.Lstat(database.Source); err == nil {
-		if there, err := openSource(ctx, database); err == nil {
-			defer there.close()
-			if err := there.refuseFull(); err != nil {
-				return err
-			}
-		}
-		return errors.New("exists already")
-	}
-	for _, suffix := range []string{"-wal", "-journal"} {
-		if left, err := os.Lstat(database.Source + suffix); err == nil && left.Size() > 0 {
-			return fmt.Errorf("%s%s is left from another database", database.Source, suffix)
-		}
-	}
-	return nil
 }
 
 func (s *side) begin(ctx context.Context, database config.Database, options *sql.TxOptions, sqlite url.Values) (err error) {
@@ -214,15 +194,5 @@ func (s *side) publish() error {
 	if err != nil || s.file == nil {
 		return s.fault(err)
 	}
-	if err = s.file.Sync(); err == nil {
-		// Unlike a rename, a link never replaces a file that has come meanwhile. Some file systems have none.
-		if err = os.Link(s.file.Name(), s.path); err != nil && !errors.Is(err, fs.ErrExist) {
-			err = os.Rename(s.file.Name(), s.path)
-		}
-	}
-	if dir, open := os.Open(filepath.Dir(s.path)); err == nil && open == nil {
-		_ = dir.Sync() // not every system can
-		_ = dir.Close()
-	}
-	return s.fault(err)
+	return s.fault(publishFile(s.file, s.path))
 }

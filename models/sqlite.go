@@ -15,11 +15,16 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
+// sqliteBusy is how long a statement waits for another program's lock on the file.
+const sqliteBusy = 5 * time.Second
+
+var lockWait = fmt.Sprintf("busy_timeout(%d)", sqliteBusy.Milliseconds())
+
 // sqliteOptions make SQLite behave as PostgreSQL does where the two differ: foreign keys are enforced, a commit is on the
 // disk before it is acknowledged (synchronous FULL), and a writer waits for another's lock. Readers never wait, because
 // migrate turns the file's WAL mode on. Times are stored in a form whose text order is their order.
 var sqliteOptions = url.Values{
-	"_pragma":      {"busy_timeout(5000)", "foreign_keys(1)", "synchronous(FULL)"},
+	"_pragma":      {lockWait, "foreign_keys(1)", "synchronous(FULL)"},
 	"_txlock":      {"immediate"},
 	"_time_format": {"sqlite"},
 }
@@ -67,7 +72,7 @@ func checkFile(db *gorm.DB) error {
 // useWAL turns a file's WAL mode on. It waits for other programs that are at the file, as busy_timeout would have it: SQLite
 // itself does not when it changes the mode, since of two that change it neither could go on.
 func useWAL(db *gorm.DB) error {
-	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(sqliteBusy); ; time.Sleep(10 * time.Millisecond) {
 		err := db.Exec("PRAGMA journal_mode = WAL").Error
 		var fault *driver.Error
 		if !errors.As(err, &fault) || fault.Code()&0xff != sqlite3.SQLITE_BUSY || time.Now().After(deadline) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"gorm.io/gorm"
 
 	"taskapi/models"
 )
@@ -65,13 +66,20 @@ func TestASlowStatementEndsAtTheDeadlineAndNothingOfItIsLeft(t *testing.T) {
 	})
 }
 
+func (s *server) awaitInFlight(t testing.TB, requests int) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		return strings.Contains(s.metrics(t), fmt.Sprintf("taskapi_http_requests_in_flight %d\n", requests))
+	}, 5*time.Second, 5*time.Millisecond)
+}
+
 func TestMoreThan1024RequestsThatWaitAreRefusedAtOnce(t *testing.T) {
 	if raceDetector {
 		t.Skip("so slowed down, the first may be over before the last has come")
 	}
 	eachDatabase(t, func(t *testing.T, databaseURL string) {
 		const most = 1024
-		s := newServer(t, databaseURL, "REQUEST_TIMEOUT", "7s")
+		s := newServer(t, databaseURL)
 		s.listen(t)
 		create := request{method: "POST", path: "/api/tasks", user: "bob", body: `{"title":"x"}`}
 		require.Equal(t, 201, s.send(t, create).StatusCode)
@@ -86,9 +94,7 @@ func TestMoreThan1024RequestsThatWaitAreRefusedAtOnce(t *testing.T) {
 			_, err = waiting[i].Write([]byte(raw))
 			require.NoError(t, err)
 		}
-		require.Eventually(t, func() bool {
-			return strings.Contains(s.metrics(t), fmt.Sprintf("taskapi_http_requests_in_flight %d\n", most))
-		}, 5*time.Second, 5*time.Millisecond)
+		s.awaitInFlight(t, most)
 		time.Sleep(time.Second) // in flight they are, but the last may be on their way to the line that they wait in
 		for range 5 {
 			start := time.Now()
@@ -129,9 +135,7 @@ func TestReadersOfSQLiteDoNotWaitBehindWriters(t *testing.T) {
 			answers <- s.send(t, request{method: "PATCH", path: path(created.ID) + "/complete", user: "ann"}).StatusCode
 		}()
 	}
-	require.Eventually(t, func() bool {
-		return strings.Contains(s.metrics(t), fmt.Sprintf("taskapi_http_requests_in_flight %d\n", writers))
-	}, 5*time.Second, 5*time.Millisecond)
+	s.awaitInFlight(t, writers)
 	time.Sleep(100 * time.Millisecond) // until each is where it waits
 	s.as("ann").list(t)
 	require.Empty(t, answers)
@@ -164,4 +168,34 @@ func TestWritersOfSQLiteDoNotWaitBehindReaders(t *testing.T) {
 	cancel()
 	readers.Wait()
 	require.Len(t, s.as("ann").list(t), 11)
+}
+
+func TestATransactionOnSQLiteNeedsNoTurnToWrite(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, newSQLite(t))
+	s.listen(t)
+	s.as("ann").create(t, "x")
+	answers := make(chan int, 1)
+	require.NoError(t, s.db.Transaction(func(tx *gorm.DB) error { // with the file's lock from its beginning
+		go func() {
+			answers <- s.send(t, request{method: "POST", path: "/api/tasks", user: "ann", body: `{"title":"y"}`}).StatusCode
+		}()
+		s.awaitInFlight(t, 1)
+		time.Sleep(100 * time.Millisecond) // until it has its turn, and waits for the lock
+		return tx.Create(&models.Task{UserID: "ann", Title: "z"}).Error
+	}))
+	require.Equal(t, 201, <-answers)
+}
+
+func TestAPanicWhileWritingToSQLiteKeepsNobodyOut(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, newSQLite(t))
+	s.as("ann").create(t, "x")
+	require.NoError(t, s.db.Callback().Create().After("gorm:create").Before("taskapi:leave").Register("panic", func(db *gorm.DB) {
+		if db.Statement.Dest.(*models.Task).Title == "panic" {
+			panic("at the worst moment")
+		}
+	}))
+	require.Equal(t, 500, s.send(t, request{method: "POST", path: "/api/tasks", user: "ann", body: `{"title":"panic"}`}).StatusCode)
+	s.as("ann").create(t, "y")
 }

@@ -201,7 +201,7 @@ func TestAUserWhoseClientsDoNotReadGetsNoFurtherLists(t *testing.T) {
 
 func TestAUserHasThirtyTwoListsMadeAtATime(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, databaseURL string) {
-		s := newServer(t, databaseURL, "REQUEST_TIMEOUT", "7s")
+		s := newServer(t, databaseURL)
 		s.listen(t)
 		s.as("bob").create(t, "x")
 		pool, err := s.db.DB()
