@@ -14,8 +14,11 @@ import (
 
 	"taskapi/config"
 	"taskapi/middleware"
-	"taskapi/models"
+	"taskapi/middleware/token"
+	"taskapi/models/database"
+	"taskapi/models/transfer"
 	"taskapi/routes"
+	"taskapi/routes/server"
 )
 
 func main() {
@@ -46,7 +49,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	case config.Explain:
 		return explain(ctx, cfg, command.Token, stdin, stdout)
 	case config.Migrate:
-		return models.Migrate(ctx, cfg, cfg.Logger(stderr))
+		return database.Migrate(ctx, cfg, cfg.Logger(stderr))
 	case config.Token:
 		return printToken(cfg, command, stdout, stderr)
 	case config.Health:
@@ -60,24 +63,24 @@ func serve(ctx context.Context, cfg *config.Config, stderr io.Writer) error {
 		return err
 	}
 	log, drain := cfg.Logger(stderr), &middleware.Drain{}
-	db, err := models.Open(ctx, cfg, log)
+	db, err := database.Open(ctx, cfg, log)
 	if err != nil {
 		return err
 	}
-	defer models.Close(db)
+	defer database.Close(db)
 	listener, err := net.Listen("tcp", cfg.Address())
 	if err != nil {
 		return fmt.Errorf("HOST and PORT: %w", err)
 	}
-	parts := routes.Parts{Config: cfg, DB: db, Log: log, Drain: drain, Keys: middleware.KeepKeySet(ctx, cfg.Issuer, log)}
+	parts := routes.Parts{Config: cfg, DB: db, Log: log, Drain: drain, Keys: token.KeepKeySet(ctx, cfg.Issuer, log)}
 	if cfg.MetricsAddr != "" {
-		parts.Metrics = middleware.NewMetrics(models.Collectors(db)...)
-		if err := routes.ServeMetrics(cfg.MetricsAddr, parts.Metrics.Handler(), log); err != nil {
+		parts.Metrics = middleware.NewMetrics(database.Collectors(db)...)
+		if err := server.ServeMetrics(cfg.MetricsAddr, parts.Metrics.Handler(), log); err != nil {
 			return err
 		}
 	}
 	cfg.Announce(stderr, log, listener.Addr())
-	return routes.Serve(ctx, routes.New(parts), listener, drain)
+	return server.Serve(ctx, routes.New(parts), listener, drain)
 }
 
 func printToken(cfg *config.Config, command config.Command, stdout, stderr io.Writer) error {
@@ -87,23 +90,23 @@ func printToken(cfg *config.Config, command config.Command, stdout, stderr io.Wr
 	if len(cfg.Secrets()) == 0 {
 		return errors.New("BETTER_AUTH_SECRET: must be set to sign a token")
 	}
-	token, err := middleware.SignToken(cfg.Secrets()[0], command.User, command.TTL)
+	signed, err := token.Sign(cfg.Secrets()[0], command.User, command.TTL)
 	if err == nil {
-		_, err = fmt.Fprintln(stdout, token)
+		_, err = fmt.Fprintln(stdout, signed)
 	}
 	return err
 }
 
-func explain(ctx context.Context, cfg *config.Config, token string, stdin io.Reader, stdout io.Writer) error {
-	if token == "-" {
-		token, _ = bufio.NewReader(io.LimitReader(stdin, middleware.MaxBody)).ReadString('\n')
+func explain(ctx context.Context, cfg *config.Config, text string, stdin io.Reader, stdout io.Writer) error {
+	if text == "-" {
+		text, _ = bufio.NewReader(io.LimitReader(stdin, middleware.MaxBody)).ReadString('\n')
 	}
-	return middleware.Explain(ctx, stdout, cfg, token)
+	return token.Explain(ctx, stdout, cfg, text)
 }
 
 func copyDatabase(ctx context.Context, command config.Command, stdout, stderr io.Writer) error {
-	progress := config.NewProgress(stderr)
-	copied, err := models.Copy(ctx, command.From, command.To, progress.Show)
+	progress := transfer.NewProgress(stderr)
+	copied, err := database.Copy(ctx, command.From, command.To, progress.Show)
 	progress.End()
 	if err == nil {
 		_, err = fmt.Fprintf(stdout, "copied %d tasks of %d users, verified\n", copied.Tasks, copied.Users)

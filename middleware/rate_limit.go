@@ -7,8 +7,10 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
-	"github.com/hashicorp/golang-lru/v2"
+	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/time/rate"
+
+	"taskapi/middleware/token"
 )
 
 // maxCallers is how many callers a rate limit keeps count of, the most recent ones.
@@ -41,7 +43,7 @@ func (l *RateLimit) Users() fiber.Handler {
 func (l *RateLimit) Strangers() fiber.Handler {
 	return func(c *fiber.Ctx) error {
 		err := c.Next()
-		if errors.Is(err, ErrUnauthenticated) && !errors.Is(err, Expired) {
+		if errors.Is(err, token.ErrUnauthenticated) && !errors.Is(err, token.Expired) {
 			if limited := l.take(c, "address "+c.IP()); limited != nil {
 				return limited
 			}

@@ -4,15 +4,15 @@ package routes
 
 import (
 	"log/slog"
-	"slices"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
-	"github.com/valyala/fasthttp"
 	"gorm.io/gorm"
 
 	"taskapi/config"
 	"taskapi/middleware"
+	"taskapi/middleware/token"
+	"taskapi/routes/server"
 )
 
 // route is a line of the route table.
@@ -32,7 +32,7 @@ type Parts struct {
 	Log    *slog.Logger
 	Drain  *middleware.Drain
 	// Keys and Metrics may be nil: then no issuer is trusted, and nothing is measured.
-	Keys    *middleware.KeySet
+	Keys    *token.KeySet
 	Metrics *middleware.Metrics
 }
 
@@ -53,8 +53,8 @@ func New(p Parts) *fiber.App {
 		DisablePreParseMultipartForm: true,
 	})
 	app.Server().CloseOnShutdown = true // says so in the answers, too
-	acceptAnyMethod(app)
-	refuseEarly(app)
+	server.AcceptAnyMethod(app)
+	server.RefuseMalformed(app)
 
 	app.Use(
 		middleware.Recover(),
@@ -63,7 +63,7 @@ func New(p Parts) *fiber.App {
 		middleware.LogAccess(p.Log),
 		middleware.SecureHeaders(),
 		middleware.CORS(p.Config.CORSOrigins),
-		stopRefused,
+		server.StopRefused,
 	)
 	add(app, operationRoutes(p.DB, p.Drain))
 	add(app, documentationRoutes())
@@ -73,7 +73,7 @@ func New(p Parts) *fiber.App {
 		p.Drain.Handler(),
 		middleware.LimitTime(p.Config.RequestTimeout),
 		rate.Strangers(),
-		middleware.Authenticate(middleware.NewVerifier(p.Config.Secrets(), p.Keys)),
+		middleware.Authenticate(token.NewVerifier(p.Config.Secrets(), p.Keys)),
 		rate.Users(),
 		middleware.LimitUnderWay(maxUnderWay),
 		middleware.LimitBody(),
@@ -91,18 +91,5 @@ func add(app *fiber.App, routes []route, before ...fiber.Handler) {
 		} else {
 			app.Add(r.method, r.path, handlers...)
 		}
-	}
-}
-
-// acceptAnyMethod lets the router refuse methods that Fiber does not know (PROPFIND, say) as it refuses those that a
-// path does not have; by itself Fiber answers them before any middleware, with a text of its own.
-func acceptAnyMethod(app *fiber.App) {
-	server, known := app.Server(), app.Config().RequestMethods
-	next := server.Handler
-	server.Handler = func(ctx *fasthttp.RequestCtx) {
-		if !slices.Contains(known, string(ctx.Method())) {
-			ctx.Request.Header.SetMethod(fiber.MethodTrace)
-		}
-		next(ctx)
 	}
 }

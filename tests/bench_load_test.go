@@ -225,10 +225,10 @@ type loadUser struct {
 const loadInput = `{"title":"Buy groceries","description":"milk, eggs, bread"}`
 
 func newLoad(b *testing.B, address string) *load {
-	l := &load{creator: token(b, loadCreator)}
+	l := &load{creator: tokenOf(b, loadCreator)}
 	name := time.Now().Format("150405.000")
 	for i := range loadClients {
-		user := &loadUser{token: token(b, fmt.Sprintf("user-%s-%d", name, i))}
+		user := &loadUser{token: tokenOf(b, fmt.Sprintf("user-%s-%d", name, i))}
 		for range 20 {
 			var made task
 			require.NoError(b, json.Unmarshal(user.once(b, address, "POST", "/api/tasks", loadInput), &made))

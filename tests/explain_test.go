@@ -12,17 +12,17 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/stretchr/testify/require"
 
-	"taskapi/middleware"
+	"taskapi/middleware/token"
 )
 
 // explain returns what the settings make of a token, and the program's own error.
-func explain(t testing.TB, token string, settings ...string) (text string, err error) {
+func explain(t testing.TB, text string, settings ...string) (said string, err error) {
 	t.Helper()
 	cfg, err := parse(settings...)
 	require.NoError(t, err)
 	var b bytes.Buffer
-	err = middleware.Explain(context.Background(), &b, cfg, token)
-	if _, signature := cutSignature("." + token); len(signature) > 8 {
+	err = token.Explain(context.Background(), &b, cfg, text)
+	if _, signature := cutSignature("." + text); len(signature) > 8 {
 		require.NotContains(t, b.String(), signature, "a signature is shown")
 	}
 	return b.String(), err

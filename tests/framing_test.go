@@ -19,7 +19,7 @@ import (
 // signed puts a token of ann's in every place that raw requests leave for one.
 func signed(t testing.TB, raw string) string {
 	t.Helper()
-	return strings.ReplaceAll(raw, "TOKEN", token(t, "ann"))
+	return strings.ReplaceAll(raw, "TOKEN", tokenOf(t, "ann"))
 }
 
 // exchange sends raw requests, signed, on one connection to the listening app and returns its answers until it closes,

@@ -11,7 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"taskapi/models"
+	"taskapi/models/database"
 )
 
 // boundsBrowsers demands of an answer the headers that keep browsers and caches from doing more with it than was meant.
@@ -75,7 +75,7 @@ func TestEveryAnswerHasTheHeadersThatKeepBrowsersInBounds(t *testing.T) {
 		for _, r := range taskCalls(t, s) {
 			s.send(t, r)
 		}
-		require.NoError(t, models.Close(s.db))
+		require.NoError(t, database.Close(s.db))
 		require.Equal(t, 503, s.send(t, request{method: "GET", path: "/ready"}).StatusCode)
 		require.NotEqual(t, 200, s.send(t, request{method: "GET", path: "/api/tasks", user: "ann"}).StatusCode)
 	})

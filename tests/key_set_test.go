@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"taskapi/middleware"
+	"taskapi/middleware/token"
 )
 
 var publicMethods = []jwt.SigningMethod{
@@ -60,13 +60,13 @@ func TestAKeySetAloneLeavesNoWayForSecrets(t *testing.T) {
 		s := newServerOf(t, auth, databaseURL, "BETTER_AUTH_SECRET", "")
 		require.Equal(t, 200, s.send(t, request{method: "GET", path: "/api/tasks", header: bearer(key.sign(t, nil, auth.stock("ann", nil)))}).StatusCode)
 		for _, secret := range []string{"", testSecret, "k"} {
-			refuseToken(t, s, middleware.WrongAlgorithm, signWith(t, jwt.SigningMethodHS256, []byte(secret)))
+			refuseToken(t, s, token.WrongAlgorithm, signWith(t, jwt.SigningMethodHS256, []byte(secret)))
 		}
 	})
 }
 
 // refuseToken demands the 401 of every faulty token, and its reason in the log, each time that it is sent.
-func refuseToken(t *testing.T, s *server, reason middleware.Refusal, token string) {
+func refuseToken(t *testing.T, s *server, reason token.Refusal, token string) {
 	t.Helper()
 	for range 2 {
 		before := len(s.logs.lines(t, "unauthenticated"))
@@ -89,7 +89,7 @@ func TestTheIssuerMayBeDownAtTheStartAndAnyTimeAfterIt(t *testing.T) {
 		s := newServer(t, databaseURL, "BETTER_AUTH_URL", auth.origin())
 		s.as("ann").create(t, "with the secret")
 		unavailable(t, s.send(t, good))
-		require.Contains(t, s.logs.String(), middleware.ErrNoKeySet.Error())
+		require.Contains(t, s.logs.String(), token.ErrNoKeySet.Error())
 
 		auth.Start()
 		require.Eventually(t, func() bool { return s.send(t, good).StatusCode == 200 }, 2*patience, 20*time.Millisecond)
@@ -98,7 +98,7 @@ func TestTheIssuerMayBeDownAtTheStartAndAnyTimeAfterIt(t *testing.T) {
 		again := good
 		again.header = bearer(key.sign(t, nil, auth.stock("bob", nil)))
 		require.Equal(t, 200, s.send(t, again).StatusCode, "an outage logs somebody out")
-		refuseToken(t, s, middleware.UnknownKey, newKey(t, "new", jwt.SigningMethodEdDSA).sign(t, nil, auth.stock("ann", nil)))
+		refuseToken(t, s, token.UnknownKey, newKey(t, "new", jwt.SigningMethodEdDSA).sign(t, nil, auth.stock("ann", nil)))
 		require.Equal(t, 200, s.send(t, good).StatusCode, "a fetch that failed took the keys along")
 	})
 }
@@ -135,7 +135,7 @@ func TestARotatedKeyIsTakenAtItsFirstTokenTwiceInAMinute(t *testing.T) {
 	auth.publish(t, second, third)
 	require.Equal(t, 200, status(third))
 	require.Equal(t, 200, status(second))
-	refuseToken(t, s, middleware.UnknownKey, first.sign(t, nil, auth.stock("ann", nil)))
+	refuseToken(t, s, token.UnknownKey, first.sign(t, nil, auth.stock("ann", nil)))
 }
 
 func TestTokensWithUnknownKeysCannotHammerTheIssuer(t *testing.T) {
@@ -148,7 +148,7 @@ func TestTokensWithUnknownKeysCannotHammerTheIssuer(t *testing.T) {
 	for i := range 100 {
 		garbage := key
 		garbage.id = fmt.Sprint("garbage ", i)
-		refuseToken(t, s, middleware.UnknownKey, garbage.sign(t, nil, auth.stock("ann", nil)))
+		refuseToken(t, s, token.UnknownKey, garbage.sign(t, nil, auth.stock("ann", nil)))
 	}
 	allowed := 5 + int64(time.Since(start)/(10*time.Second)) + 1
 	require.LessOrEqual(t, auth.fetches.Load()-before, allowed)
@@ -182,12 +182,12 @@ func TestASignatureThatWasSeenBeforeIsNoPass(t *testing.T) {
 			other := newKey(t, "k", method) // the same name for another key
 			auth.publish(t, other)
 			stranger := newKey(t, "stranger", jwt.SigningMethodEdDSA)
-			refuseToken(t, s, middleware.UnknownKey, stranger.sign(t, nil, auth.stock("ann", nil))) // makes the server look
-			refuseToken(t, s, middleware.BadSignature, long)
+			refuseToken(t, s, token.UnknownKey, stranger.sign(t, nil, auth.stock("ann", nil))) // makes the server look
+			refuseToken(t, s, token.BadSignature, long)
 			require.Equal(t, 200, status(other.sign(t, nil, auth.stock("ann", nil))))
 			auth.publish(t)
-			refuseToken(t, s, middleware.UnknownKey, stranger.sign(t, nil, auth.stock("ann", nil)))
-			refuseToken(t, s, middleware.UnknownKey, long)
+			refuseToken(t, s, token.UnknownKey, stranger.sign(t, nil, auth.stock("ann", nil)))
+			refuseToken(t, s, token.UnknownKey, long)
 		})
 	}
 }
@@ -214,10 +214,10 @@ func TestAnyIssuerWithAKeySetWillDo(t *testing.T) {
 		got := s.send(t, request{method: "POST", path: "/api/tasks", body: `{"title":"x"}`, header: bearer(with(nil))})
 		require.Equal(t, 201, got.StatusCode)
 		require.Equal(t, "auth0|ann", decode[task](t, got).UserID)
-		refuseToken(t, s, middleware.WrongIssuer, with(map[string]any{"iss": "https://login.example.com"}))
-		refuseToken(t, s, middleware.WrongIssuer, with(map[string]any{"iss": auth.origin()}))
-		refuseToken(t, s, middleware.WrongAudience, with(map[string]any{"aud": "mail"}))
-		refuseToken(t, s, middleware.WrongAudience, with(map[string]any{"aud": auth.origin()}))
+		refuseToken(t, s, token.WrongIssuer, with(map[string]any{"iss": "https://login.example.com"}))
+		refuseToken(t, s, token.WrongIssuer, with(map[string]any{"iss": auth.origin()}))
+		refuseToken(t, s, token.WrongAudience, with(map[string]any{"aud": "mail"}))
+		refuseToken(t, s, token.WrongAudience, with(map[string]any{"aud": auth.origin()}))
 	})
 }
 
@@ -237,7 +237,7 @@ func TestWhatIsNoKeySetDoesNotTakeThePlaceOfOne(t *testing.T) {
 			if name == "moved" {
 				auth.moved.Store(new(evil.origin() + "/api/auth/jwks"))
 			}
-			refuseToken(t, s, middleware.UnknownKey, stranger.sign(t, nil, auth.stock("ann", nil))) // makes the server look
+			refuseToken(t, s, token.UnknownKey, stranger.sign(t, nil, auth.stock("ann", nil))) // makes the server look
 			require.Contains(t, s.logs.String(), "cannot refresh the key set")
 			good := request{method: "GET", path: "/api/tasks", header: bearer(key.sign(t, nil, auth.stock("ann", nil)))}
 			require.Equal(t, 200, s.send(t, good).StatusCode, "everybody is logged out")

@@ -63,7 +63,7 @@ func TestMetricsAreOnAListenerOfTheirOwn(t *testing.T) {
 	buildProgram(t)
 	t.Parallel()
 	p := newHome(t).start(t, append(inDevelopment, "METRICS_ADDR=127.0.0.1:0")...)
-	p.call(t, 200, "GET", "/api/tasks", token(t, "ann"), "")
+	p.call(t, 200, "GET", "/api/tasks", tokenOf(t, "ann"), "")
 	found := regexp.MustCompile(`msg=metrics address=(\S+)`).FindStringSubmatch(p.stderr.String())
 	require.NotNil(t, found, &p.stderr)
 	get := func(address, path string) int {

@@ -16,6 +16,7 @@ import (
 	"gorm.io/gorm"
 
 	"taskapi/models"
+	"taskapi/models/database"
 )
 
 // slowTasks makes the creation of a task with the title slow take a minute.
@@ -83,7 +84,7 @@ func TestMoreThan1024RequestsThatWaitAreRefusedAtOnce(t *testing.T) {
 		s.listen(t)
 		create := request{method: "POST", path: "/api/tasks", user: "bob", body: `{"title":"x"}`}
 		require.Equal(t, 201, s.send(t, create).StatusCode)
-		raw := fmt.Sprintf("POST /api/tasks HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Length: 13\r\n\r\n{\"title\":\"x\"}", token(t, "ann"))
+		raw := fmt.Sprintf("POST /api/tasks HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Length: 13\r\n\r\n{\"title\":\"x\"}", tokenOf(t, "ann"))
 		unlock := lockTasks(t, newServer(t, databaseURL))
 		var waiting [most]net.Conn
 		for i := range waiting {
@@ -155,7 +156,7 @@ func TestWritersOfSQLiteDoNotWaitBehindReaders(t *testing.T) {
 		readers.Go(func() {
 			endless := "(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n) > 0"
 			err := s.db.WithContext(ctx).Scopes(models.OwnedBy("ann")).Where(endless).Find(&[]models.Task{}).Error
-			assert.True(t, models.Unavailable(err), "%v", err)
+			assert.True(t, database.Unavailable(err), "%v", err)
 		})
 	}
 	pool, err := s.db.DB()

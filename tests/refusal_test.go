@@ -9,29 +9,29 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"taskapi/config"
-	"taskapi/middleware"
+	"taskapi/middleware/token"
 )
 
 func TestTheLogSaysOnceWhyARequestWasNotLetIn(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *server) {
-		good := token(t, "ann")
-		for authorization, reason := range map[string]middleware.Refusal{
-			"":                     middleware.NoToken,
-			"Basic " + good:        middleware.NoToken,
-			"Bearer abc":           middleware.Malformed,
-			"Bearer " + good + "x": middleware.BadSignature,
-			"Bearer " + signWith(t, jwt.SigningMethodHS256, []byte(strings.Repeat("x", 32))): middleware.BadSignature,
-			"Bearer " + signWith(t, jwt.SigningMethodHS512, []byte(testSecret)):              middleware.WrongAlgorithm,
-			"Bearer " + signWith(t, jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType): middleware.WrongAlgorithm,
-			"Bearer " + forge(`{"alg":"XS1"}`, `{}`):                                         middleware.WrongAlgorithm,
-			"Bearer " + forge(`{"alg":"HS256","crit":["x"]}`, `{}`):                          middleware.CriticalExtension,
-			"Bearer " + claim(`{"user_id":"ann","exp":%d}`, -time.Minute):                    middleware.Expired,
-			"Bearer " + claim(`{"user_id":"ann","exp":"%d"}`, time.Hour):                     middleware.BadTime,
-			"Bearer " + claim(`{"user_id":"ann"}`):                                           middleware.BadTime,
-			"Bearer " + claim(`{"user_id":"ann","exp":%d,"nbf":%d}`, time.Hour, time.Hour):   middleware.NotYetValid,
-			"Bearer " + claim(`{"user_id":"ann","exp":%d,"iat":"x"}`, time.Hour):             middleware.BadTime,
-			"Bearer " + claim(`{"sub":"ann","exp":%d}`, time.Hour):                           middleware.NoUserID,
-			"Bearer " + claim(`{"user_id":"ann","user_id":"bob","exp":%d}`, time.Hour):       middleware.Malformed,
+		good := tokenOf(t, "ann")
+		for authorization, reason := range map[string]token.Refusal{
+			"":                     token.NoToken,
+			"Basic " + good:        token.NoToken,
+			"Bearer abc":           token.Malformed,
+			"Bearer " + good + "x": token.BadSignature,
+			"Bearer " + signWith(t, jwt.SigningMethodHS256, []byte(strings.Repeat("x", 32))): token.BadSignature,
+			"Bearer " + signWith(t, jwt.SigningMethodHS512, []byte(testSecret)):              token.WrongAlgorithm,
+			"Bearer " + signWith(t, jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType): token.WrongAlgorithm,
+			"Bearer " + forge(`{"alg":"XS1"}`, `{}`):                                         token.WrongAlgorithm,
+			"Bearer " + forge(`{"alg":"HS256","crit":["x"]}`, `{}`):                          token.CriticalExtension,
+			"Bearer " + claim(`{"user_id":"ann","exp":%d}`, -time.Minute):                    token.Expired,
+			"Bearer " + claim(`{"user_id":"ann","exp":"%d"}`, time.Hour):                     token.BadTime,
+			"Bearer " + claim(`{"user_id":"ann"}`):                                           token.BadTime,
+			"Bearer " + claim(`{"user_id":"ann","exp":%d,"nbf":%d}`, time.Hour, time.Hour):   token.NotYetValid,
+			"Bearer " + claim(`{"user_id":"ann","exp":%d,"iat":"x"}`, time.Hour):             token.BadTime,
+			"Bearer " + claim(`{"sub":"ann","exp":%d}`, time.Hour):                           token.NoUserID,
+			"Bearer " + claim(`{"user_id":"ann","user_id":"bob","exp":%d}`, time.Hour):       token.Malformed,
 		} {
 			before := len(s.logs.lines(t, "unauthenticated"))
 			r := request{method: "GET", path: "/api/tasks", header: map[string]string{"X-Request-ID": "why"}}
@@ -54,7 +54,7 @@ func TestASecretRotatesWithoutASingle401(t *testing.T) {
 		older, newer := strings.Repeat("older", 8), strings.Repeat("newer", 8)
 		replica := func(settings ...string) *server { return newServer(t, databaseURL, settings...) }
 		answers := func(s *server, secret string) int {
-			signed, err := middleware.SignToken(secret, "ann", time.Hour)
+			signed, err := token.Sign(secret, "ann", time.Hour)
 			require.NoError(t, err)
 			return s.send(t, request{method: "GET", path: "/api/tasks", header: map[string]string{"Authorization": "Bearer " + signed}}).StatusCode
 		}

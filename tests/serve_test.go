@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"taskapi/config"
-	"taskapi/routes"
+	httpserver "taskapi/routes/server"
 )
 
 func TestServeAnswersWhatIsUnderWayAndReturnsWhenItsContextEnds(t *testing.T) {
@@ -26,7 +26,7 @@ func TestServeAnswersWhatIsUnderWayAndReturnsWhenItsContextEnds(t *testing.T) {
 		s.address = listener.Addr().String()
 		ctx, stop := context.WithCancel(context.Background())
 		ended := make(chan error)
-		go func() { ended <- routes.Serve(ctx, s.app, listener, s.drain) }()
+		go func() { ended <- httpserver.Serve(ctx, s.app, listener, s.drain) }()
 		unlock := lockTasks(t, s)
 		underWay := make(chan answer)
 		go func() { underWay <- s.send(t, calls[3]) }()
@@ -66,7 +66,7 @@ func TestServeReturnsTheFaultOfItsListener(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer listener.Close()
-	require.ErrorIs(t, routes.Serve(context.Background(), s.app, brokenListener{listener}, s.drain), errBroken)
+	require.ErrorIs(t, httpserver.Serve(context.Background(), s.app, brokenListener{listener}, s.drain), errBroken)
 }
 
 // It changes the directory, so that it cannot run beside other tests.
@@ -132,7 +132,7 @@ func TestAServerThatRunsOutOfFileDescriptorsGoesOn(t *testing.T) {
 	short.shortages.Store(3)
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error)
-	go func() { ended <- routes.Serve(ctx, s.app, short, s.drain) }()
+	go func() { ended <- httpserver.Serve(ctx, s.app, short, s.drain) }()
 	s.address = listener.Addr().String()
 	require.Equal(t, 200, s.send(t, request{method: "GET", path: "/health"}).StatusCode)
 	stop()

@@ -21,8 +21,10 @@ import (
 
 	"taskapi/config"
 	"taskapi/middleware"
-	"taskapi/models"
+	"taskapi/middleware/token"
+	"taskapi/models/database"
 	"taskapi/routes"
+	httpserver "taskapi/routes/server"
 )
 
 const testSecret = "a secret of the tests, long enough for production"
@@ -74,15 +76,15 @@ func newServer(t testing.TB, databaseURL string, settings ...string) *server {
 	require.NoError(t, err)
 	s := &server{cfg: cfg, drain: &middleware.Drain{}, logs: &logBuffer{}}
 	log := cfg.Logger(s.logs)
-	db, err := models.Open(context.Background(), cfg, log)
+	db, err := database.Open(context.Background(), cfg, log)
 	require.NoError(t, err)
 	s.db = db
-	t.Cleanup(func() { _ = models.Close(db) })
+	t.Cleanup(func() { _ = database.Close(db) })
 	ctx, stop := context.WithCancel(context.Background())
 	t.Cleanup(stop)
 	s.parts = routes.Parts{
-		Config: cfg, DB: db, Log: log, Drain: s.drain, Keys: middleware.KeepKeySet(ctx, cfg.Issuer, log),
-		Metrics: middleware.NewMetrics(models.Collectors(db)...),
+		Config: cfg, DB: db, Log: log, Drain: s.drain, Keys: token.KeepKeySet(ctx, cfg.Issuer, log),
+		Metrics: middleware.NewMetrics(database.Collectors(db)...),
 	}
 	s.app = routes.New(s.parts)
 	return s
@@ -95,7 +97,7 @@ func (s *server) listen(t testing.TB) (url string) {
 	require.NoError(t, err)
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error)
-	go func() { ended <- routes.Serve(ctx, s.app, listener, s.drain) }()
+	go func() { ended <- httpserver.Serve(ctx, s.app, listener, s.drain) }()
 	t.Cleanup(func() {
 		stop()
 		<-ended
@@ -153,7 +155,7 @@ func (s *server) send(t testing.TB, r request) answer {
 			req.Header.Set("Content-Type", "application/json")
 		}
 		if r.user != "" {
-			req.Header.Set("Authorization", "Bearer "+token(t, r.user))
+			req.Header.Set("Authorization", "Bearer "+tokenOf(t, r.user))
 		}
 		for name, value := range r.header {
 			req.Header.Set(name, value)
@@ -226,10 +228,10 @@ func decode[T any](t testing.TB, a answer) (value T) {
 	return value
 }
 
-// token signs one for a user with the program's own command.
-func token(t testing.TB, user string) string {
+// tokenOf signs one for a user with the program's own command.
+func tokenOf(t testing.TB, user string) string {
 	t.Helper()
-	signed, err := middleware.SignToken(testSecret, user, time.Hour)
+	signed, err := token.Sign(testSecret, user, time.Hour)
 	require.NoError(t, err)
 	return signed
 }

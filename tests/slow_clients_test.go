@@ -25,7 +25,7 @@ type slowClient struct {
 
 func slowClients(t testing.TB, user string) map[string]slowClient {
 	t.Helper()
-	post := "POST /api/tasks HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + token(t, user) + "\r\n"
+	post := "POST /api/tasks HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + tokenOf(t, user) + "\r\n"
 	return map[string]slowClient{
 		"says nothing":                    {},
 		"says half a head":                {begin: post},
@@ -37,7 +37,7 @@ func slowClients(t testing.TB, user string) map[string]slowClient {
 		"says a chunk of a body a second": {begin: post + "Transfer-Encoding: chunked\r\n\r\n", part: "1\r\n \r\n"},
 		"waits for a 100 to do nothing":   {begin: post + "Expect: 100-continue\r\nContent-Length: 17\r\n\r\n"},
 		"reads nothing of a large answer": {begin: "GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n", deaf: true},
-		"reads nothing of a large list":   {begin: "GET /api/tasks HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + token(t, user) + "\r\n\r\n", deaf: true},
+		"reads nothing of a large list":   {begin: "GET /api/tasks HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + tokenOf(t, user) + "\r\n\r\n", deaf: true},
 	}
 }
 
@@ -110,7 +110,7 @@ func TestAThousandSlowClientsAreDroppedAndSlowNobody(t *testing.T) {
 	databaseURL := newSQLite(t)
 	p := newHome(t).start(t, append(inDevelopment, "DATABASE_URL="+databaseURL, "METRICS_ADDR=127.0.0.1:0")...)
 	fillList(t, newServer(t, databaseURL), "bob")
-	ann := token(t, "ann")
+	ann := tokenOf(t, "ann")
 	p.call(t, 201, "POST", "/api/tasks", ann, outer)
 	files, memory := p.gauge(t, "process_open_fds"), p.gauge(t, "process_resident_memory_bytes")
 

@@ -172,7 +172,7 @@ func TestGoodTokensPass(t *testing.T) {
 
 func TestATokenElsewhereThanInTheHeaderIsNeverRead(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *server) {
-		good := token(t, "ann")
+		good := tokenOf(t, "ann")
 		for _, r := range []request{
 			{method: "GET", path: "/api/tasks?token=" + good + "&access_token=" + good + "&Authorization=Bearer%20" + good},
 			{method: "GET", path: "/api/tasks", header: map[string]string{"Cookie": "Authorization=Bearer " + good + "; token=" + good + "; jwt=" + good + "; better-auth.session_token=" + good}},

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"taskapi/config"
-	"taskapi/middleware"
+	"taskapi/middleware/token"
 )
 
 func TestTheCommandLineIsReadOrRefused(t *testing.T) {
@@ -59,11 +59,11 @@ func TestHelpListsEverySettingAndTheStartSaysWhereToLook(t *testing.T) {
 
 func TestATokenIsOnlyMadeForAUserThatCanBe(t *testing.T) {
 	t.Parallel()
-	signed, err := middleware.SignToken(testSecret, strings.Repeat("é", 255), time.Minute)
+	signed, err := token.Sign(testSecret, strings.Repeat("é", 255), time.Minute)
 	require.NoError(t, err)
 	require.Regexp(t, `^[\w-]+\.[\w-]+\.[\w-]+$`, signed)
 	for _, user := range []string{"", " ", "a\x00b", "\xff", strings.Repeat("é", 256)} {
-		_, err := middleware.SignToken(testSecret, user, time.Minute)
+		_, err := token.Sign(testSecret, user, time.Minute)
 		require.Error(t, err, "%q", user)
 	}
 }

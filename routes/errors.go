@@ -11,7 +11,9 @@ import (
 	"github.com/gofiber/fiber/v2/utils"
 
 	"taskapi/middleware"
+	"taskapi/middleware/token"
 	"taskapi/models"
+	"taskapi/models/database"
 )
 
 // problem is the body of every answer that is not a success.
@@ -27,7 +29,7 @@ const retryAfter = "1"
 func answerError(log *slog.Logger, metrics *middleware.Metrics) fiber.ErrorHandler {
 	return func(c *fiber.Ctx, err error) error {
 		if errors.Is(err, models.ErrNoAccount) {
-			err = middleware.NoAccount
+			err = token.NoAccount
 		}
 		status, detail := judge(err)
 		switch status {
@@ -55,7 +57,7 @@ func judge(err error) (status int, detail any) {
 		return fiber.StatusUnprocessableEntity, found
 	}
 	switch {
-	case errors.Is(err, middleware.ErrUnauthenticated):
+	case errors.Is(err, token.ErrUnauthenticated):
 		return fiber.StatusUnauthorized, "Invalid authentication credentials"
 	case errors.Is(err, errStatusFilter):
 		return fiber.StatusBadRequest, "Invalid status filter: must be 'pending', 'completed', or 'all'"
@@ -63,7 +65,7 @@ func judge(err error) (status int, detail any) {
 		return fiber.StatusNotFound, missing.Error()
 	case errors.As(err, &refused):
 		status = refused.Code
-	case errors.Is(err, middleware.ErrDraining), errors.Is(err, middleware.ErrBusy), errors.Is(err, middleware.ErrNoKeySet), models.Unavailable(err):
+	case errors.Is(err, middleware.ErrDraining), errors.Is(err, middleware.ErrBusy), errors.Is(err, token.ErrNoKeySet), database.Unavailable(err):
 		status = fiber.StatusServiceUnavailable
 	default:
 		status = fiber.StatusInternalServerError

@@ -1,4 +1,4 @@
-package models
+package database
 
 import (
 	"crypto/sha256"
@@ -9,6 +9,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
+
+	"taskapi/models"
 )
 
 // table is how a copy reads a table. The values that scan returns are the same on both engines.
@@ -19,13 +21,13 @@ type table struct {
 }
 
 var userTable = table{"users", []string{"id", "created_at"}, func(rows *sql.Rows) (string, []any, error) {
-	var u User
+	var u models.User
 	err := rows.Scan(&u.ID, &u.CreatedAt)
 	return u.ID, []any{u.ID, exact(u.CreatedAt)}, err
 }}
 
 var taskTable = table{"tasks", []string{"id", "user_id", "title", "description", "completed", "created_at", "updated_at"}, func(rows *sql.Rows) (string, []any, error) {
-	var t Task
+	var t models.Task
 	var description any
 	err := rows.Scan(&t.ID, &t.UserID, &t.Title, &t.Description, &t.Completed, &t.CreatedAt, &t.UpdatedAt)
 	if t.Description != nil {
@@ -45,7 +47,7 @@ func (s *side) query(t table) string {
 		return "SELECT " + strings.Join(t.columns, ", ") + " FROM tasks ORDER BY user_id " + collate + ", id"
 	}
 	listed := "users"
-	if !s.Migrator().HasColumn(&User{}, "id") || !s.Migrator().HasColumn(&User{}, "created_at") {
+	if !s.Migrator().HasColumn(&models.User{}, "id") || !s.Migrator().HasColumn(&models.User{}, "created_at") {
 		listed = "(SELECT user_id AS id, created_at FROM tasks WHERE 1 = 0)"
 	}
 	return fmt.Sprintf(`SELECT id %[2]s AS id, created_at FROM %[1]s AS listed

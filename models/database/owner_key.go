@@ -1,37 +1,15 @@
-package models
+package database
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"slices"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
+
+	"taskapi/models"
 )
-
-// ErrNoAccount says that the user of a new row has no account, or none any more.
-var ErrNoAccount = errors.New("the user has no account")
-
-// accountsElsewhere marks a database whose accounts another program keeps.
-const accountsElsewhere = "taskapi:accounts_elsewhere"
-
-// CreateOwned inserts a row of an owned model in one statement. Only a user's first row takes three: the insert fails on
-// the foreign key, the user is added, and the insert is made again. Where another program keeps the accounts, no user is
-// added. One whom a foreign key still refuses has no account: [ErrNoAccount].
-func CreateOwned(db *gorm.DB, userID string, row any) error {
-	err := db.Create(row).Error
-	if _, elsewhere := db.Get(accountsElsewhere); !elsewhere && errors.Is(err, gorm.ErrForeignKeyViolated) {
-		if err := db.Clauses(clause.OnConflict{DoNothing: true}).Create(&User{ID: userID}).Error; err != nil {
-			return err
-		}
-		err = db.Create(row).Error
-	}
-	if errors.Is(err, gorm.ErrForeignKeyViolated) {
-		return ErrNoAccount
-	}
-	return err
-}
 
 // ownerMigrator is what both engines' migrators know of the users that owned rows belong to.
 type ownerMigrator interface {
@@ -97,7 +75,7 @@ func checkTied(db *gorm.DB, model any, elsewhere string) error {
 		return err
 	}
 	table, users := stmt.Schema.Table, cmp.Or(elsewhere, "users")
-	keys, err := AcrossOwners(db).Migrator().(ownerMigrator).ownerKeys(table, users)
+	keys, err := models.AcrossOwners(db).Migrator().(ownerMigrator).ownerKeys(table, users)
 	if err == nil && !slices.ContainsFunc(keys, func(key ownerKey) bool { return key.Right }) {
 		err = fmt.Errorf("%s does not reference %s", table, users)
 	}

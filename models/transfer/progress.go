@@ -1,4 +1,5 @@
-package config
+// Package transfer copies one database into another.
+package transfer
 
 import (
 	"fmt"

@@ -1,4 +1,4 @@
-package routes
+package server
 
 import (
 	"bytes"
@@ -14,7 +14,7 @@ import (
 // lingerTime is how long a client that is refused may go on sending before its connection is closed.
 const lingerTime = time.Second
 
-// refusedKey is the local under which a request carries the [refusal] that [refuseEarly] gave it.
+// refusedKey is the local under which a request carries the [refusal] that [RefuseMalformed] gave it.
 type refusedKey struct{}
 
 // refusal is an error that ends a connection.
@@ -34,10 +34,10 @@ func (r refusal) Close() error {
 	return nil
 }
 
-// refuseEarly refuses requests that cannot be read, or that another server might read differently, and closes their
+// RefuseMalformed refuses requests that cannot be read, or that another server might read differently, and closes their
 // connection: nothing behind them is taken for a request. They run through the middleware like all others, for its log
-// and headers, as far as [stopRefused].
-func refuseEarly(app *fiber.App) {
+// and headers, as far as [StopRefused].
+func RefuseMalformed(app *fiber.App) {
 	server := app.Server()
 	next := server.Handler
 	refuse := func(ctx *fasthttp.RequestCtx, err error) {
@@ -59,8 +59,8 @@ func refuseEarly(app *fiber.App) {
 	}
 }
 
-// stopRefused ends the way of the requests that [refuseEarly] refused.
-func stopRefused(c *fiber.Ctx) error {
+// StopRefused ends the way of the requests that [RefuseMalformed] refused.
+func StopRefused(c *fiber.Ctx) error {
 	if r, refused := c.Locals(refusedKey{}).(refusal); refused {
 		return r.error
 	}

@@ -1,4 +1,5 @@
-package routes
+// Package server is what is below Fiber: the listener, the framing of requests, and the end.
+package server
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package models
+package database
 
 import (
 	"context"
@@ -8,6 +8,8 @@ import (
 	"gorm.io/driver/sqlite"
 	"gorm.io/gorm"
 	"gorm.io/gorm/schema"
+
+	"taskapi/models"
 )
 
 // migrationLock is the key of the advisory lock that migrations take, the same for every version of this program.
@@ -15,7 +17,7 @@ const migrationLock = 0x7461736b617069 // "taskapi"
 
 // migrate adds what the tables lack: all of it or nothing, and one server at a time.
 func migrate(ctx context.Context, db *gorm.DB, elsewhere string) error {
-	db = AcrossOwners(db.WithContext(ctx))
+	db = models.AcrossOwners(db.WithContext(ctx))
 	if db.Name() == "sqlite" {
 		if err := checkFile(db); err != nil {
 			return err
@@ -42,14 +44,14 @@ func migrateTables(tx *gorm.DB, elsewhere string) error {
 		if err := checkOurUsers(tx); err != nil {
 			return err
 		}
-		if err := refuseForeign(tx, &User{}); err != nil {
+		if err := refuseForeign(tx, &models.User{}); err != nil {
 			return err
 		}
-		if err := tx.AutoMigrate(&User{}); err != nil {
+		if err := tx.AutoMigrate(&models.User{}); err != nil {
 			return err
 		}
 	}
-	for _, owned := range []any{&Task{}} {
+	for _, owned := range []any{&models.Task{}} {
 		if err := refuseForeign(tx, owned); err != nil {
 			return err
 		}
@@ -69,9 +71,9 @@ func migrateTables(tx *gorm.DB, elsewhere string) error {
 
 // checkTables tells whether the tables are there with all their columns, as a server needs them that does not migrate.
 func checkTables(ctx context.Context, db *gorm.DB, elsewhere string) error {
-	err := AcrossOwners(db.WithContext(ctx)).Limit(0).Find(&[]Task{}).Error
+	err := models.AcrossOwners(db.WithContext(ctx)).Limit(0).Find(&[]models.Task{}).Error
 	if err == nil {
-		err = checkTied(db.WithContext(ctx), &Task{}, elsewhere)
+		err = checkTied(db.WithContext(ctx), &models.Task{}, elsewhere)
 	}
 	if err != nil && !Unavailable(err) {
 		return fmt.Errorf("the tables are not up to date, run the command migrate: %w", err)

@@ -1,4 +1,5 @@
-package middleware
+// Package token knows who a caller is: it signs, verifies and explains the tokens that name a user.
+package token
 
 import (
 	"errors"
@@ -141,8 +142,8 @@ func seconds(value jsontext.Value) (float64, error) {
 
 func unix(t time.Time) float64 { return float64(t.UnixMicro()) / 1e6 }
 
-// SignToken makes a token for a user that [Authenticate] accepts until the time to live is over.
-func SignToken(secret, userID string, ttl time.Duration) (string, error) {
+// Sign makes a token for a user that a [Verifier] accepts until the time to live is over.
+func Sign(secret, userID string, ttl time.Duration) (string, error) {
 	if err := CheckUserID(userID); err != nil {
 		return "", err
 	}

@@ -1,4 +1,5 @@
-package models
+// Package database opens, migrates and asks the two databases that the models are kept in.
+package database
 
 import (
 	"cmp"
@@ -21,6 +22,7 @@ import (
 	"gorm.io/gorm/logger"
 
 	"taskapi/config"
+	"taskapi/models"
 )
 
 // connectTimeout bounds an attempt to connect, if the URL does not. database/sql makes one at a time for those who wait, so
@@ -41,7 +43,7 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (*gorm.DB, 
 	})
 	if err == nil && cfg.Database.Pooled {
 		var timeout string
-		if AcrossOwners(db.WithContext(ctx)).Raw("SHOW statement_timeout").Scan(&timeout).Error == nil && timeout == "0" {
+		if models.AcrossOwners(db.WithContext(ctx)).Raw("SHOW statement_timeout").Scan(&timeout).Error == nil && timeout == "0" {
 			log.Warn("the pooler's sessions have no statement_timeout: what outlives a request's deadline goes on")
 		}
 	}
@@ -81,7 +83,7 @@ func open(ctx context.Context, cfg *config.Config, database config.Database, log
 		return nil, fmt.Errorf("cannot open the database (%s): %s", database, oneLine(err))
 	}
 	if cfg.AuthUsersTable != "" {
-		db = db.Set(accountsElsewhere, true).Session(&gorm.Session{})
+		db = models.WithExternalUsers(db)
 	}
 	return db, nil
 }
@@ -98,7 +100,7 @@ func session(dialector gorm.Dialector, log logger.Interface) (*gorm.DB, error) {
 		NowFunc: func() time.Time { return time.Now().UTC().Truncate(time.Microsecond) },
 	})
 	if err == nil {
-		err = db.Use(guard{trips: &atomic.Uint64{}})
+		err = db.Use(models.NewGuard())
 	}
 	if err == nil && db.Name() == "sqlite" {
 		err = db.Use(lines{write: make(line, 1), read: make(line, sqliteConns-1)})

@@ -1,12 +1,14 @@
-package middleware
+package token
 
 import (
 	"crypto"
 	"crypto/sha256"
 	"slices"
 
+	jwtware "github.com/gofiber/contrib/jwt"
+	"github.com/gofiber/fiber/v2"
 	"github.com/golang-jwt/jwt/v5"
-	"github.com/hashicorp/golang-lru/v2"
+	lru "github.com/hashicorp/golang-lru/v2"
 )
 
 // maxSeen is how many good signatures a verifier remembers, some 100 bytes each.
@@ -38,6 +40,19 @@ func (v *Verifier) Verify(token string) (userID string, err error) {
 		return "", refusal(err)
 	}
 	return c.user, nil
+}
+
+// Handler passes the user of each request's bearer token to accept, and fails requests whose token [Verifier.Verify] would not
+// accept, or that have none.
+func (v *Verifier) Handler(accept func(c *fiber.Ctx, userID string) error) fiber.Handler {
+	return jwtware.New(jwtware.Config{
+		Claims:  &claims{},
+		KeyFunc: v.key,
+		SuccessHandler: func(c *fiber.Ctx) error {
+			return accept(c, c.Locals("user").(*jwt.Token).Claims.(*claims).user)
+		},
+		ErrorHandler: func(_ *fiber.Ctx, err error) error { return refusal(err) },
+	})
 }
 
 // key finds the keys for a token whose header and claims have been decoded and of which nothing is proven yet.

@@ -1,4 +1,4 @@
-package models
+package database
 
 import (
 	"context"
@@ -14,6 +14,7 @@ import (
 	"gorm.io/gorm/logger"
 
 	"taskapi/config"
+	"taskapi/models"
 )
 
 // side is one of the two databases of a copy, in a transaction that [side.publish] commits. Otherwise, [side.close] takes
@@ -95,7 +96,7 @@ func (s *side) begin(ctx context.Context, database config.Database, options *sql
 		return err
 	}
 	s.undo = append(s.undo, s.tx.Rollback)
-	s.DB = AcrossOwners(db.WithContext(ctx))
+	s.DB = models.AcrossOwners(db.WithContext(ctx))
 	s.Statement.ConnPool = s.tx
 	if s.Name() != "postgres" {
 		return nil
