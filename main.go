@@ -15,6 +15,7 @@ import (
 	"taskapi/config"
 	"taskapi/middleware"
 	"taskapi/middleware/token"
+	"taskapi/models"
 	"taskapi/models/database"
 	"taskapi/models/transfer"
 	"taskapi/routes"
@@ -49,7 +50,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	case config.Explain:
 		return explain(ctx, cfg, command.Token, stdin, stdout)
 	case config.Migrate:
-		return database.Migrate(ctx, cfg, cfg.Logger(stderr))
+		return database.Migrate(ctx, cfg, models.Owned(), cfg.Logger(stderr))
 	case config.Token:
 		return printToken(cfg, command, stdout, stderr)
 	case config.Health:
@@ -63,7 +64,7 @@ func serve(ctx context.Context, cfg *config.Config, stderr io.Writer) error {
 		return err
 	}
 	log, drain := cfg.Logger(stderr), &middleware.Drain{}
-	db, err := database.Open(ctx, cfg, log)
+	db, err := database.Open(ctx, cfg, models.Owned(), log)
 	if err != nil {
 		return err
 	}
@@ -105,11 +106,11 @@ func explain(ctx context.Context, cfg *config.Config, text string, stdin io.Read
 }
 
 func copyDatabase(ctx context.Context, command config.Command, stdout, stderr io.Writer) error {
-	progress := transfer.NewProgress(stderr)
-	copied, err := database.Copy(ctx, command.From, command.To, progress.Show)
-	progress.End()
+	bar := transfer.NewBar(stderr)
+	copied, err := transfer.Copy(ctx, command.From, command.To, models.Owned(), bar.Show)
+	bar.End()
 	if err == nil {
-		_, err = fmt.Fprintf(stdout, "copied %d tasks of %d users, verified\n", copied.Tasks, copied.Users)
+		_, err = fmt.Fprintf(stdout, "copied %s, verified\n", copied)
 	}
 	return err
 }

@@ -22,6 +22,7 @@ import (
 	"taskapi/config"
 	"taskapi/middleware"
 	"taskapi/middleware/token"
+	"taskapi/models"
 	"taskapi/models/database"
 	"taskapi/routes"
 	httpserver "taskapi/routes/server"
@@ -76,7 +77,7 @@ func newServer(t testing.TB, databaseURL string, settings ...string) *server {
 	require.NoError(t, err)
 	s := &server{cfg: cfg, drain: &middleware.Drain{}, logs: &logBuffer{}}
 	log := cfg.Logger(s.logs)
-	db, err := database.Open(context.Background(), cfg, log)
+	db, err := database.Open(context.Background(), cfg, models.Owned(), log)
 	require.NoError(t, err)
 	s.db = db
 	t.Cleanup(func() { _ = database.Close(db) })

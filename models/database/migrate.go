@@ -1,65 +1,46 @@
 package database
 
 import (
-	"context"
 	"fmt"
 
-	"gorm.io/driver/postgres"
-	"gorm.io/driver/sqlite"
 	"gorm.io/gorm"
-	"gorm.io/gorm/schema"
 
 	"taskapi/models"
 )
 
-// migrationLock is the key of the advisory lock that migrations take, the same for every version of this program.
-const migrationLock = 0x7461736b617069 // "taskapi"
-
 // migrate adds what the tables lack: all of it or nothing, and one server at a time.
-func migrate(ctx context.Context, db *gorm.DB, elsewhere string) error {
-	db = models.AcrossOwners(db.WithContext(ctx))
-	if db.Name() == "sqlite" {
-		if err := checkFile(db); err != nil {
-			return err
-		}
+func migrate(db *gorm.DB, owned []any, externalUsers string) error {
+	engine := engineOf(db)
+	if err := engine.inspect(db); err != nil {
+		return err
 	}
-	err := db.Transaction(func(tx *gorm.DB) error { return migrateTables(tx, elsewhere) })
-	if err == nil && db.Name() == "sqlite" {
-		err = useWAL(db) // last, because it is kept in the file
+	if err := db.Transaction(func(tx *gorm.DB) error { return migrateTables(tx, owned, externalUsers) }); err != nil {
+		return err
 	}
-	return err
+	return engine.finish(db)
 }
 
-// migrateTables does so in the transaction that it is given. A table of tasks that was made elsewhere is taken over, with
-// a user for each owner in it, unless their accounts are in a table elsewhere. What is another program's is refused and
-// left as it is.
-func migrateTables(tx *gorm.DB, elsewhere string) error {
-	if tx.Name() == "postgres" {
-		// SQLite's transactions begin with its write lock; here several servers would create the same table.
-		if err := tx.Exec("SELECT pg_advisory_xact_lock(?)", migrationLock).Error; err != nil {
+// migrateTables does so in the transaction that it is given. A table that another program made in the form of a model is
+// adopted, with a user for each owner in it, unless the users are external. A table that does not have the form is refused
+// and left as it is.
+func migrateTables(tx *gorm.DB, owned []any, externalUsers string) error {
+	if err := engineOf(tx).lock(tx); err != nil {
+		return err
+	}
+	if externalUsers == "" {
+		if err := checkUsersTable(tx); err != nil {
+			return err
+		}
+		if err := migrateTable(tx, &models.User{}); err != nil {
 			return err
 		}
 	}
-	if elsewhere == "" {
-		if err := checkOurUsers(tx); err != nil {
+	for _, model := range owned {
+		if err := migrateTable(tx, model); err != nil {
 			return err
 		}
-		if err := refuseForeign(tx, &models.User{}); err != nil {
-			return err
-		}
-		if err := tx.AutoMigrate(&models.User{}); err != nil {
-			return err
-		}
-	}
-	for _, owned := range []any{&models.Task{}} {
-		if err := refuseForeign(tx, owned); err != nil {
-			return err
-		}
-		if err := tx.AutoMigrate(owned); err != nil {
-			return err
-		}
-		err := tieToUsers(tx, owned, elsewhere)
-		if err != nil && elsewhere != "" {
+		err := ensureOwnerKey(tx, model, externalUsers)
+		if err != nil && externalUsers != "" {
 			err = fmt.Errorf("AUTH_USERS_TABLE: %w", err)
 		}
 		if err != nil {
@@ -69,11 +50,22 @@ func migrateTables(tx *gorm.DB, elsewhere string) error {
 	return nil
 }
 
-// checkTables tells whether the tables are there with all their columns, as a server needs them that does not migrate.
-func checkTables(ctx context.Context, db *gorm.DB, elsewhere string) error {
-	err := models.AcrossOwners(db.WithContext(ctx)).Limit(0).Find(&[]models.Task{}).Error
-	if err == nil {
-		err = checkTied(db.WithContext(ctx), &models.Task{}, elsewhere)
+func migrateTable(tx *gorm.DB, model any) error {
+	if err := checkExisting(tx, model); err != nil {
+		return err
+	}
+	return tx.AutoMigrate(model)
+}
+
+// checkTables returns an error if a table or one of its columns is missing. A server that does not migrate needs them.
+func checkTables(db *gorm.DB, owned []any, externalUsers string) (err error) {
+	for _, model := range owned {
+		if err == nil {
+			err = db.Limit(0).Find(model).Error
+		}
+		if err == nil {
+			err = checkOwnerKey(db, model, externalUsers)
+		}
 	}
 	if err != nil && !Unavailable(err) {
 		return fmt.Errorf("the tables are not up to date, run the command migrate: %w", err)
@@ -81,24 +73,11 @@ func checkTables(ctx context.Context, db *gorm.DB, elsewhere string) error {
 	return err
 }
 
-// The dialectors' migrators leave the columns that they find as they are. GORM's own would rewrite a table to make it
-// like the model, which has cut texts short on PostgreSQL, and which on SQLite, where the types that the driver reports
-// depend on the rows, happens at every start and forgets which ids were given out.
-
-type postgresDialector struct{ *postgres.Dialector }
-
-func (d postgresDialector) Migrator(db *gorm.DB) gorm.Migrator {
-	return postgresMigrator{d.Dialector.Migrator(db).(postgres.Migrator)}
+// tableOf returns the name of a model's table.
+func tableOf(db *gorm.DB, model any) (string, error) {
+	stmt := &gorm.Statement{DB: db}
+	if err := stmt.Parse(model); err != nil {
+		return "", err
+	}
+	return stmt.Schema.Table, nil
 }
-
-type postgresMigrator struct{ postgres.Migrator }
-
-func (postgresMigrator) MigrateColumn(any, *schema.Field, gorm.ColumnType) error { return nil }
-
-func (d sqliteDialector) Migrator(db *gorm.DB) gorm.Migrator {
-	return sqliteMigrator{d.Dialector.Migrator(db).(sqlite.Migrator)}
-}
-
-type sqliteMigrator struct{ sqlite.Migrator }
-
-func (sqliteMigrator) MigrateColumn(any, *schema.Field, gorm.ColumnType) error { return nil }

@@ -7,84 +7,65 @@ import (
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
-
-	"taskapi/models"
 )
 
-// ownerMigrator is what both engines' migrators know of the users that owned rows belong to.
-type ownerMigrator interface {
-	// columns returns a table's columns, none if there is no such table.
-	columns(table string) ([]column, error)
-	// ownerKeys returns the foreign keys of a table's user_id.
-	ownerKeys(table, users string) ([]ownerKey, error)
-	// setOwnerKey gives a table's user_id the right foreign key in the place of the one with its name, or of all.
-	setOwnerKey(table, users string, all bool) error
-}
-
-type column struct {
-	Name, Type string
-	// Text tells that the values are compared with a user id as text is.
-	Text bool
-	// Required tells that an insert must give the value.
-	Required bool
-}
-
+// ownerKey is a foreign key of a table's user_id.
 type ownerKey struct {
 	Name string
-	// Right tells that the key references the users' id, and that a user that is deleted takes the rows along.
+	// Right reports whether the key references the users' id and deletes the rows of a user who is deleted.
 	Right bool
 }
 
 // ownerKeyName is the name that GORM would give the constraint.
 func ownerKeyName(table string) string { return "fk_" + table + "_user" }
 
-// tieToUsers makes user_id of an owned model's table reference the users' id. If they are ours, owners that they lack are
-// added, and keys that someone else gave the table stay; if another program's, it is the only key, and all owners must
-// be there.
-func tieToUsers(tx *gorm.DB, model any, elsewhere string) error {
-	stmt := &gorm.Statement{DB: tx}
-	if err := stmt.Parse(model); err != nil {
+// ensureOwnerKey makes user_id of an owned model's table reference the users' id. In the program's own table of users,
+// owners that are missing are added, and keys that another program made stay. With external users the key is the only one,
+// and all owners must be there.
+func ensureOwnerKey(tx *gorm.DB, model any, externalUsers string) error {
+	table, err := tableOf(tx, model)
+	if err != nil {
 		return err
 	}
-	migrator, table, users := tx.Migrator().(ownerMigrator), stmt.Schema.Table, cmp.Or(elsewhere, "users")
-	keys, err := migrator.ownerKeys(table, users)
+	engine, users := engineOf(tx), cmp.Or(externalUsers, "users")
+	keys, err := engine.ownerKeys(tx, table, users)
 	if err != nil {
 		return err
 	}
 	right := slices.ContainsFunc(keys, func(key ownerKey) bool { return key.Right })
 	wrong := slices.ContainsFunc(keys, func(key ownerKey) bool { return !key.Right })
 	switch {
-	case right && (!wrong || elsewhere == ""):
+	case right && (!wrong || externalUsers == ""):
 		return nil
-	case elsewhere == "":
+	case externalUsers == "":
 		err = tx.Exec(`INSERT INTO users (id, created_at) SELECT user_id, min(created_at) FROM ?
 			WHERE user_id NOT IN (SELECT id FROM users) GROUP BY user_id`, clause.Table{Name: table}).Error
 	default:
-		err = checkAccounts(tx, table, users)
+		err = checkExternalUsers(tx, table, users)
 	}
 	if err != nil {
 		return err
 	}
-	return migrator.setOwnerKey(table, users, elsewhere != "")
+	return engine.setOwnerKey(tx, table, users, externalUsers != "")
 }
 
-// checkTied tells whether an owned model's table references the right users.
-func checkTied(db *gorm.DB, model any, elsewhere string) error {
-	stmt := &gorm.Statement{DB: db}
-	if err := stmt.Parse(model); err != nil {
+// checkOwnerKey returns an error if an owned model's table does not reference the right users.
+func checkOwnerKey(db *gorm.DB, model any, externalUsers string) error {
+	table, err := tableOf(db, model)
+	if err != nil {
 		return err
 	}
-	table, users := stmt.Schema.Table, cmp.Or(elsewhere, "users")
-	keys, err := models.AcrossOwners(db).Migrator().(ownerMigrator).ownerKeys(table, users)
+	users := cmp.Or(externalUsers, "users")
+	keys, err := engineOf(db).ownerKeys(db, table, users)
 	if err == nil && !slices.ContainsFunc(keys, func(key ownerKey) bool { return key.Right }) {
 		err = fmt.Errorf("%s does not reference %s", table, users)
 	}
 	return err
 }
 
-// checkAccounts tells whether another program's table can hold the accounts of a table's owners, and does.
-func checkAccounts(tx *gorm.DB, table, users string) error {
-	columns, err := tx.Migrator().(ownerMigrator).columns(users)
+// checkExternalUsers returns an error if another program's table cannot hold the owners of a table, or lacks some of them.
+func checkExternalUsers(tx *gorm.DB, table, users string) error {
+	columns, err := engineOf(tx).columns(tx, users)
 	if err != nil {
 		return err
 	}
@@ -104,17 +85,6 @@ func checkAccounts(tx *gorm.DB, table, users string) error {
 	if err == nil && rows > 0 {
 		err = fmt.Errorf("%s has rows of users without an account in %s (rows: %d, users: %d): delete the rows or add the accounts first; nothing was changed",
 			table, users, rows, owners)
-	}
-	return err
-}
-
-// checkOurUsers tells whether the table users, if there is one, can be ours: users must be added to it by their id alone.
-func checkOurUsers(tx *gorm.DB) error {
-	columns, err := tx.Migrator().(ownerMigrator).columns("users")
-	for _, c := range columns {
-		if c.Required && c.Name != "id" && c.Name != "created_at" {
-			return fmt.Errorf("the table users, with its column %s, is another program's: if it holds the accounts, set AUTH_USERS_TABLE=users", c.Name)
-		}
 	}
 	return err
 }

@@ -8,13 +8,13 @@ import (
 )
 
 // CreateConstraint implements [gorm.Migrator] for checks. GORM's own would copy the table, and lose columns of tables
-// that were made elsewhere as well as their indexes, and which ids were given out.
+// that another program made, their indexes, and which ids were given out.
 func (m sqliteMigrator) CreateConstraint(model any, name string) error {
 	return m.RunWithValue(model, func(stmt *gorm.Statement) error {
 		constraint, table := m.GuessConstraintInterfaceAndTable(stmt, name)
 		sql, vars := constraint.Build()
 		dry := m.DB.Session(&gorm.Session{DryRun: true}).Exec(sql, vars...)
-		err := m.redefine(table, func(definition string) string {
+		err := redefine(m.DB, table, func(definition string) string {
 			return withConstraint(definition, dry.Statement.SQL.String())
 		})
 		if err != nil {
@@ -36,24 +36,24 @@ func withConstraint(definition, constraint string) string {
 }
 
 // redefine edits a table's definition where it stands, which touches no row, index or trigger, nor the ids given out: the
-// simpler of the procedures in https://www.sqlite.org/lang_altertable.html#otheralter. It does not judge rows by the new
-// definition. A definition that cannot be read fails the next statement, and with it the transaction.
-func (m sqliteMigrator) redefine(table string, edit func(definition string) string) error {
+// simpler of the procedures in https://www.sqlite.org/lang_altertable.html#otheralter. It does not check rows against the
+// new definition. A definition that cannot be read fails the next statement, and with it the transaction.
+func redefine(tx *gorm.DB, table string, edit func(definition string) string) error {
 	var (
 		definition string
 		version    int
 	)
-	err := m.DB.Raw("SELECT sql, schema_version FROM sqlite_schema, pragma_schema_version WHERE type = 'table' AND name = ?", table).
+	err := tx.Raw("SELECT sql, schema_version FROM sqlite_schema, pragma_schema_version WHERE type = 'table' AND name = ?", table).
 		Row().Scan(&definition, &version)
 	if err != nil {
 		return err
 	}
-	if err := m.DB.Exec("PRAGMA writable_schema = ON").Error; err != nil {
+	if err := tx.Exec("PRAGMA writable_schema = ON").Error; err != nil {
 		return err
 	}
-	err = m.DB.Exec("UPDATE sqlite_schema SET sql = ? WHERE type = 'table' AND name = ?", edit(definition), table).Error
+	err = tx.Exec("UPDATE sqlite_schema SET sql = ? WHERE type = 'table' AND name = ?", edit(definition), table).Error
 	if err != nil {
 		return err
 	}
-	return m.DB.Exec(fmt.Sprintf("PRAGMA writable_schema = OFF; PRAGMA schema_version = %d", version+1)).Error
+	return tx.Exec(fmt.Sprintf("PRAGMA writable_schema = OFF; PRAGMA schema_version = %d", version+1)).Error
 }

@@ -7,54 +7,58 @@ import (
 	"gorm.io/gorm"
 )
 
-// lines is the GORM plugin that has statements on an SQLite file wait for their turn in the order in which they came, and
-// without a connection: one at a time may write, and as many read as leave it a connection. Left to SQLite, those that find
-// the file locked try again now and then, and left to database/sql, one that waits for a connection is picked at random:
-// under load some wait many times as long as others, and a few until their deadline. SQL text and other programs do so still.
-type lines struct{ write, read line }
+// queues is the GORM plugin that has statements on an SQLite file wait for their turn in the order in which they came, and
+// without a connection: one at a time may write, and as many read as leave it a connection. SQLite by itself has those that
+// find the file locked try again now and then, and database/sql picks one of those that wait for a connection at random:
+// under load some would wait many times as long as others, and a few until their deadline. SQL text and other programs still do.
+type queues struct{ write, read queue }
+
+func newQueues() queues {
+	return queues{write: make(queue, 1), read: make(queue, sqliteConns-1)}
+}
 
 // Name implements [gorm.Plugin].
-func (lines) Name() string { return "taskapi:lines" }
+func (queues) Name() string { return "taskapi:queues" }
 
 // Initialize implements [gorm.Plugin].
-func (l lines) Initialize(db *gorm.DB) error {
+func (q queues) Initialize(db *gorm.DB) error {
 	callbacks := db.Callback()
 	return errors.Join(
-		callbacks.Create().Before("gorm:create").Register("taskapi:enter", l.write.enter),
-		callbacks.Update().Before("gorm:update").Register("taskapi:enter", l.write.enter),
-		callbacks.Delete().Before("gorm:delete").Register("taskapi:enter", l.write.enter),
-		callbacks.Query().Before("gorm:query").Register("taskapi:enter", l.read.enter),
+		callbacks.Create().Before("gorm:create").Register("taskapi:acquire", q.write.acquire),
+		callbacks.Update().Before("gorm:update").Register("taskapi:acquire", q.write.acquire),
+		callbacks.Delete().Before("gorm:delete").Register("taskapi:acquire", q.write.acquire),
+		callbacks.Query().Before("gorm:query").Register("taskapi:acquire", q.read.acquire),
 		// Hooks and associations, which follow, may have statements of their own.
-		callbacks.Create().After("gorm:create").Before("gorm:save_after_associations").Register("taskapi:leave", l.write.leave),
-		callbacks.Update().After("gorm:update").Before("gorm:save_after_associations").Register("taskapi:leave", l.write.leave),
-		callbacks.Delete().After("gorm:delete").Before("gorm:after_delete").Register("taskapi:leave", l.write.leave),
-		callbacks.Query().After("gorm:query").Before("gorm:preload").Register("taskapi:leave", l.read.leave),
+		callbacks.Create().After("gorm:create").Before("gorm:save_after_associations").Register("taskapi:release", q.write.release),
+		callbacks.Update().After("gorm:update").Before("gorm:save_after_associations").Register("taskapi:release", q.write.release),
+		callbacks.Delete().After("gorm:delete").Before("gorm:after_delete").Register("taskapi:release", q.write.release),
+		callbacks.Query().After("gorm:query").Before("gorm:preload").Register("taskapi:release", q.read.release),
 	)
 }
 
-// line has room for those whose turn it is; Go serves the others that send to it in order.
-type line chan struct{}
+// queue has room for those whose turn it is. Go serves the others that send to it in order.
+type queue chan struct{}
 
-// turn is the instance setting under which a statement whose turn it is keeps what calls off its leaving by itself.
-const turn = "taskapi:turn"
+// acquired is the instance setting under which a statement keeps what stops its release by the end of its context.
+const acquired = "taskapi:acquired"
 
-// enter waits for a statement's turn, unless its transaction has had that. The turn ends with the statement's context at
-// the latest, lest a panic keep all others out.
-func (l line) enter(db *gorm.DB) {
+// acquire waits for a statement's turn, unless its transaction has had that. The turn ends with the statement's context at
+// the latest, so that a panic does not keep all others out.
+func (q queue) acquire(db *gorm.DB) {
 	if _, inside := db.Statement.ConnPool.(gorm.TxCommitter); inside || db.Error != nil {
 		return
 	}
 	ctx := db.Statement.Context
 	select {
-	case l <- struct{}{}:
-		db.InstanceSet(turn, context.AfterFunc(ctx, func() { <-l }))
+	case q <- struct{}{}:
+		db.InstanceSet(acquired, context.AfterFunc(ctx, func() { <-q }))
 	case <-ctx.Done():
 		_ = db.AddError(ctx.Err())
 	}
 }
 
-func (l line) leave(db *gorm.DB) {
-	if stop, entered := db.InstanceGet(turn); entered && stop.(func() bool)() {
-		<-l
+func (q queue) release(db *gorm.DB) {
+	if stop, found := db.InstanceGet(acquired); found && stop.(func() bool)() {
+		<-q
 	}
 }
