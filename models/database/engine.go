@@ -1,7 +1,6 @@
 package database
 
 import (
-	"github.com/jackc/pgx/v5"
 	"gorm.io/gorm"
 	"gorm.io/gorm/schema"
 
@@ -45,8 +44,6 @@ type copies interface {
 	begin(tx *gorm.DB) (identity string, err error)
 	// byteOrder is the collation that orders text by its bytes.
 	byteOrder() string
-	// insert writes rows into the table of the session.
-	insert(s *Session, table string, columns []string, rows pgx.CopyFromSource) error
 	// lockTables keeps everyone else from writing.
 	lockTables(tx *gorm.DB, tables []string) error
 	// lastID is the last id that a table gave out, or 0.

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/stdlib"
 	"gorm.io/gorm"
 )
 
@@ -20,13 +18,6 @@ func (postgresEngine) begin(tx *gorm.DB) (identity string, err error) {
 }
 
 func (postgresEngine) byteOrder() string { return `"C"` }
-
-func (postgresEngine) insert(s *Session, table string, columns []string, rows pgx.CopyFromSource) error {
-	return s.conn.Raw(func(conn any) error {
-		_, err := conn.(*stdlib.Conn).Conn().CopyFrom(s.Statement.Context, pgx.Identifier{table}, columns, rows)
-		return err
-	})
-}
 
 func (postgresEngine) lockTables(tx *gorm.DB, tables []string) error {
 	return tx.Exec("LOCK TABLE " + strings.Join(tables, ", ") + " IN EXCLUSIVE MODE").Error

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 
-	"github.com/jackc/pgx/v5"
 	"gorm.io/gorm"
 	"gorm.io/gorm/logger"
 
@@ -18,7 +17,6 @@ type Session struct {
 	*gorm.DB
 	engine   engine
 	pool     *sql.DB
-	conn     *sql.Conn
 	tx       *sql.Tx
 	identity string
 }
@@ -41,10 +39,10 @@ func begin(ctx context.Context, database config.Database, purpose purpose, optio
 	s := &Session{engine: engine}
 	s.DB, s.pool, err = newSession(engine, logger.Discard)
 	if err == nil {
-		s.conn, err = s.pool.Conn(ctx)
+		err = s.pool.PingContext(ctx)
 	}
-	if err == nil { // the end of ctx ends statements, but never a commit under way
-		s.tx, err = s.conn.BeginTx(context.WithoutCancel(ctx), &options)
+	if err == nil {
+		s.tx, err = s.pool.BeginTx(context.WithoutCancel(ctx), &options) // the end of ctx ends statements, but never a commit
 	}
 	if err == nil {
 		s.DB = models.AcrossOwners(s.WithContext(ctx))
@@ -83,19 +81,19 @@ func (s *Session) LastID(table string) (id int64, err error) {
 	return max(id, last), err
 }
 
-// SetLastID has a table give out ids beyond id, which is not 0, and beyond those that it has given out.
-func (s *Session) SetLastID(table string, id int64) error { return s.engine.setLastID(s.DB, table, id) }
+// SetLastID has a table give out ids beyond id, and beyond those that it has given out.
+func (s *Session) SetLastID(table string, id int64) error {
+	if id == 0 {
+		return nil
+	}
+	return s.engine.setLastID(s.DB, table, id)
+}
 
 // Migrate makes the tables of the owned models and of their users.
 func (s *Session) Migrate(owned []any) error { return migrateTables(s.DB, owned, "") }
 
 // Lock keeps everyone else from writing to tables.
 func (s *Session) Lock(tables []string) error { return s.engine.lockTables(s.DB, tables) }
-
-// Insert writes rows into a table.
-func (s *Session) Insert(table string, columns []string, rows pgx.CopyFromSource) error {
-	return s.engine.insert(s, table, columns, rows)
-}
 
 // Commit makes what was written the content of the database, at once.
 func (s *Session) Commit() error {
@@ -109,9 +107,6 @@ func (s *Session) Commit() error {
 func (s *Session) Close() {
 	if s.tx != nil {
 		_ = s.tx.Rollback()
-	}
-	if s.conn != nil {
-		_ = s.conn.Close()
 	}
 	if s.pool != nil {
 		_ = s.pool.Close()

@@ -6,14 +6,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
-	"github.com/jackc/pgx/v5"
 	"gorm.io/gorm"
 )
-
-// insertBatch is how many rows one INSERT has, which costs half of what single rows do.
-const insertBatch = 100
 
 // createTemporary makes a file beside path to write a copy into. It returns [fs.ErrExist] if there is a file at path, and
 // an error if there is one beside it that SQLite would take for the new file's journal.
@@ -32,28 +27,6 @@ func createTemporary(path string) (*os.File, error) {
 func (sqliteEngine) begin(*gorm.DB) (identity string, err error) { return "", nil }
 
 func (sqliteEngine) byteOrder() string { return "BINARY" }
-
-func (sqliteEngine) insert(s *Session, table string, columns []string, rows pgx.CopyFromSource) error {
-	into := "INSERT INTO " + table + " (" + strings.Join(columns, ", ") + ") VALUES "
-	row := "(?" + strings.Repeat(", ?", len(columns)-1) + ")"
-	var values []any
-	for more := rows.Next(); more; {
-		next, err := rows.Values()
-		if err != nil {
-			return err
-		}
-		values = append(values, next...)
-		n := len(values) / len(next)
-		if more = rows.Next(); more && n < insertBatch {
-			continue
-		}
-		if _, err := s.tx.ExecContext(s.Statement.Context, into+row+strings.Repeat(", "+row, n-1), values...); err != nil {
-			return err
-		}
-		values = values[:0]
-	}
-	return rows.Err()
-}
 
 // lockTables implements [copies]: the target is a file that nobody else has.
 func (sqliteEngine) lockTables(*gorm.DB, []string) error { return nil }

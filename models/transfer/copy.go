@@ -3,79 +3,63 @@
 package transfer
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"taskapi/config"
 	"taskapi/models/database"
 )
 
-// Copied counts the rows that were copied of each table, the users first.
-type Copied []Count
-
-// Count is how many rows a table has.
-type Count struct {
-	Table string
-	Rows  int64
-}
-
-// String counts the rows in words: "3 tasks, 5 notes of 2 users".
-func (c Copied) String() string {
-	var tables []string
-	for _, t := range c[1:] {
-		tables = append(tables, fmt.Sprintf("%d %s", t.Rows, t.Table))
-	}
-	return fmt.Sprintf("%s of %d %s", strings.Join(tables, ", "), c[0].Rows, c[0].Table)
-}
-
 // Copy copies all users and the rows of the owned models, with their ids and times, into a database that has none. It sees
 // the source as of one moment, changes nothing there and blocks nobody. At the end it reads both databases back and
-// compares them, user by user. An error, the end of ctx or of the process leaves the target as it was.
-func Copy(ctx context.Context, from, to config.Database, owned []any, progress Progress) (Copied, error) {
-	copied, err := copyAll(ctx, from, to, owned, progress)
+// compares them, value by value. It returns the number of rows in words: "3 tasks, 5 notes of 2 users". An error, the end of
+// ctx or of the process leaves the target as it was.
+func Copy(ctx context.Context, from, to config.Database, owned []any, progress Progress) (copied string, err error) {
+	copied, err = copyAll(ctx, from, to, owned, progress)
 	switch {
 	case err == nil:
 		return copied, nil
 	case ctx.Err() != nil:
-		return nil, errors.New("copy: interrupted, the target is as it was")
+		return "", errors.New("copy: interrupted, the target is as it was")
 	}
-	return nil, fmt.Errorf("copy: %s", database.OneLine(err))
+	return "", fmt.Errorf("copy: %s", database.OneLine(err))
 }
 
-func copyAll(ctx context.Context, from, to config.Database, owned []any, progress Progress) (copied Copied, err error) {
+func copyAll(ctx context.Context, from, to config.Database, owned []any, progress Progress) (copied string, err error) {
 	source, err := openSource(ctx, from)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	defer source.Close()
 	tables, err := source.tables(owned)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	target, err := openTarget(ctx, to, owned)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	defer target.Close()
 	if err := target.prepare(source, owned, tables); err != nil {
-		return nil, err
+		return "", err
 	}
 	for _, t := range tables {
 		if err := copyTable(target, source, t, progress.counter("copying", t)); err != nil {
-			return nil, err
+			return "", err
 		}
 	}
+	var counts []string
 	for _, t := range tables {
 		rows, err := compareTable(target, source, t, progress.counter("verifying", t))
 		if err != nil {
-			return nil, err
+			return "", err
 		}
-		copied = append(copied, Count{t.name, rows})
+		counts = append(counts, fmt.Sprintf("%d %s", rows, t.name))
 	}
-	return copied, target.fault(target.Commit())
+	return strings.Join(counts[1:], ", ") + " of " + counts[0], target.fault(target.Commit())
 }
 
 func copyTable(target, source *session, t *table, count func()) error {
@@ -84,11 +68,23 @@ func copyTable(target, source *session, t *table, count func()) error {
 		return err
 	}
 	defer rows.Close()
-	err = target.Insert(t.name, t.columns, rows)
-	if err == nil && t.lastID > 0 {
-		err = target.SetLastID(t.name, t.lastID)
+	var batch []any
+	for {
+		values, err := rows.next()
+		if err != nil {
+			return err
+		}
+		batch = append(batch, values...)
+		if values == nil || len(batch) == insertBatch*len(values) {
+			if err := target.insert(t, batch); err != nil {
+				return err
+			}
+			batch = batch[:0]
+		}
+		if values == nil {
+			return target.fault(target.SetLastID(t.name, t.lastID))
+		}
 	}
-	return cmp.Or(rows.Err(), target.fault(err))
 }
 
 // compareTable returns an error unless a table holds the same in both databases, and counts its rows.
@@ -103,20 +99,19 @@ func compareTable(target, source *session, t *table, count func()) (rows int64, 
 		return 0, err
 	}
 	defer written.Close()
-	for {
-		want, err := wanted.nextDigest()
+	for ; ; rows++ {
+		want, err := wanted.next()
 		if err != nil {
 			return 0, err
 		}
-		got, err := written.nextDigest()
+		got, err := written.next()
 		switch {
 		case err != nil:
 			return 0, err
-		case got != want:
-			return 0, target.fault(fmt.Errorf("did not keep the %s of the user %q", t.name, cmp.Or(want.user, got.user)))
-		case want.rows == 0:
+		case !slices.Equal(got, want):
+			return 0, target.fault(fmt.Errorf("did not keep the %s of the user %q", t.name, t.user(want, got)))
+		case want == nil:
 			return rows, nil
 		}
-		rows += want.rows
 	}
 }

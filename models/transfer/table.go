@@ -45,6 +45,16 @@ func (s *session) tables(owned []any) ([]*table, error) {
 	return all, nil
 }
 
+// user returns the id of the user in the first of some rows that has one.
+func (t *table) user(rows ...[]any) any {
+	for _, row := range rows {
+		if row != nil {
+			return row[slices.Index(t.columns, t.owner)]
+		}
+	}
+	return nil
+}
+
 // query selects all rows, user by user, in the order of the ids' bytes, which is the same on both engines. The users are
 // those listed and the owners of rows: a database with external users lists none.
 func (s *session) query(t *table) string {
