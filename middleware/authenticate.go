@@ -4,6 +4,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"taskapi/middleware/token"
+	"taskapi/models"
 )
 
 // Authenticate lets requests pass that carry a token in their Authorization header which the verifier accepts, and keeps
@@ -16,7 +17,7 @@ func Authenticate(verifier *token.Verifier) fiber.Handler {
 	return func(c *fiber.Ctx) error {
 		// Of two tokens a proxy may have judged the other one.
 		if len(c.Request().Header.PeekAll(fiber.HeaderAuthorization)) > 1 {
-			return token.SeveralTokens
+			return models.Unauthenticated(token.SeveralTokens)
 		}
 		return verify(c)
 	}

@@ -7,10 +7,12 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
+
+	"taskapi/models"
 )
 
 // ErrDraining refuses a request that came after the server began to stop.
-var ErrDraining = errors.New("the server is draining")
+var ErrDraining = models.Unavailable(errors.New("the server is draining"))
 
 // Drain lets a server stop without cutting off a request. The zero value is ready for use.
 type Drain struct {

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
+
+	"taskapi/models"
 )
 
 // MaxBody is the largest body, in bytes, that a request may have.
@@ -26,7 +28,7 @@ func LimitBody() fiber.Handler {
 }
 
 // ErrBusy refuses a request because too many others are waiting already.
-var ErrBusy = errors.New("too many requests are under way")
+var ErrBusy = models.Unavailable(errors.New("too many requests are under way"))
 
 // LimitUnderWay refuses requests at once, with [ErrBusy], while so many others are being answered: when the database is
 // slow, they would only wait in line for it until their time is up.

@@ -43,7 +43,8 @@ func (l *RateLimit) Users() fiber.Handler {
 func (l *RateLimit) Strangers() fiber.Handler {
 	return func(c *fiber.Ctx) error {
 		err := c.Next()
-		if errors.Is(err, token.ErrUnauthenticated) && !errors.Is(err, token.Expired) {
+		var reason token.Refusal
+		if errors.As(err, &reason) && reason != token.Expired {
 			if limited := l.take(c, "address "+c.IP()); limited != nil {
 				return limited
 			}

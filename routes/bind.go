@@ -15,6 +15,8 @@ import (
 	"github.com/go-playground/validator/v10"
 	"github.com/go-playground/validator/v10/non-standard/validators"
 	"github.com/gofiber/fiber/v2"
+
+	"taskapi/models"
 )
 
 // fault is one thing wrong with a request, in the shape and words of FastAPI and pydantic.
@@ -25,11 +27,28 @@ type fault struct {
 	Input jsontext.Value `json:"input"`
 }
 
-// faults is the error of a request that is not valid: all that is wrong with one part of it.
-type faults []fault
+// invalid returns the 422 of a request with faults.
+func invalid(faults ...fault) *models.Error {
+	return &models.Error{Status: fiber.StatusUnprocessableEntity, Detail: faults}
+}
 
-// Error implements error.
-func (f faults) Error() string { return "the request is not valid" }
+// joinFaults returns the error of a request whose parts were checked one by one: the first error that is not a 422, or one
+// 422 with all faults. It returns nil if all parts are valid.
+func joinFaults(parts ...error) error {
+	var all []fault
+	for _, err := range parts {
+		var refused *models.Error
+		if errors.As(err, &refused) && refused.Status == fiber.StatusUnprocessableEntity {
+			all = append(all, refused.Detail.([]fault)...)
+		} else if err != nil {
+			return err
+		}
+	}
+	if all == nil {
+		return nil
+	}
+	return invalid(all...)
+}
 
 // maxInput is how many characters of a faulty value are sent back.
 const maxInput = 100
@@ -72,7 +91,7 @@ func pathID(c *fiber.Ctx) (int64, error) {
 	case errors.Is(err, strconv.ErrRange):
 		return 0, nil
 	case err != nil:
-		return 0, faults{newFault("int_parsing", "Input should be a valid integer, unable to parse string as an integer", quote(text), "path", "id")}
+		return 0, invalid(newFault("int_parsing", "Input should be a valid integer, unable to parse string as an integer", quote(text), "path", "id"))
 	}
 	return id, nil
 }
@@ -94,11 +113,11 @@ func body[T any](c *fiber.Ctx) (in T, err error) {
 	err = json.Unmarshal(text, &whole, jsontext.AllowDuplicateNames(true)) // judges all of it, deep down, before any is used
 	switch {
 	case len(bytes.TrimSpace(text)) == 0, err == nil && whole.Kind() == 'n':
-		return in, faults{newFault("missing", "Field required", jsontext.Value("null"), "body")}
+		return in, invalid(newFault("missing", "Field required", jsontext.Value("null"), "body"))
 	case errors.As(err, &syntax):
-		return in, faults{newFault("json_invalid", "JSON decode error", quote(string(text)), "body", syntax.ByteOffset)}
+		return in, invalid(newFault("json_invalid", "JSON decode error", quote(string(text)), "body", syntax.ByteOffset))
 	case err == nil && whole.Kind() != '{':
-		return in, faults{newFault("value_error", "Value error, must be a JSON object", whole, "body")}
+		return in, invalid(newFault("value_error", "Value error, must be a JSON object", whole, "body"))
 	case err == nil:
 		err = json.Unmarshal(whole, &object, jsontext.AllowDuplicateNames(true))
 	}
@@ -106,14 +125,14 @@ func body[T any](c *fiber.Ctx) (in T, err error) {
 		return in, err
 	}
 	if found := fill(&in, object, whole); found != nil {
-		return in, found
+		return in, invalid(found...)
 	}
 	return in, nil
 }
 
 // fill sets the fields of the struct at in from the object, whose text is whole, and returns what is wrong with them. The
 // fields are strings or pointers to strings, and their json tags bare names.
-func fill(in any, object map[string]jsontext.Value, whole jsontext.Value) (found faults) {
+func fill(in any, object map[string]jsontext.Value, whole jsontext.Value) (found []fault) {
 	target, mistyped := reflect.ValueOf(in).Elem(), map[string]bool{}
 	for i := range target.NumField() {
 		name, field := target.Type().Field(i).Tag.Get("json"), target.Field(i)

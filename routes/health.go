@@ -2,7 +2,6 @@ package routes
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -12,6 +11,7 @@ import (
 	"gorm.io/gorm"
 
 	"taskapi/middleware"
+	"taskapi/models"
 	"taskapi/models/database"
 )
 
@@ -37,7 +37,7 @@ func ready(db *gorm.DB, drain *middleware.Drain) fiber.Handler {
 		ctx, cancel := context.WithTimeout(c.UserContext(), readyTimeout)
 		defer cancel()
 		if err := database.Ping(ctx, db); err != nil {
-			return errors.Join(fiber.ErrServiceUnavailable, err)
+			return models.Unavailable(err)
 		}
 		return c.JSON(fiber.Map{"status": "ready"})
 	}

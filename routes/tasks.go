@@ -1,8 +1,6 @@
 package routes
 
 import (
-	"errors"
-
 	"github.com/gofiber/fiber/v2"
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
@@ -11,7 +9,10 @@ import (
 	"taskapi/models"
 )
 
-var errStatusFilter = errors.New("invalid status filter")
+var errStatusFilter = &models.Error{
+	Status: fiber.StatusBadRequest,
+	Detail: "Invalid status filter: must be 'pending', 'completed', or 'all'",
+}
 
 // statusFilters are the values of the list's status parameter and the conditions that they stand for.
 var statusFilters = map[string]map[string]any{
@@ -74,7 +75,7 @@ func (t tasks) get(c *fiber.Ctx) error {
 		return err
 	}
 	var task models.Task
-	if err := models.Found(t.mine(c).Where("id = ?", id).Take(&task)); err != nil {
+	if err := models.RequireRow(t.mine(c).Where("id = ?", id).Take(&task)); err != nil {
 		return err
 	}
 	return c.JSON(task)
@@ -83,12 +84,12 @@ func (t tasks) get(c *fiber.Ctx) error {
 func (t tasks) replace(c *fiber.Ctx) error {
 	id, badID := pathID(c)
 	in, badBody := body[models.TaskInput](c)
-	if err := errors.Join(badID, badBody); err != nil {
+	if err := joinFaults(badID, badBody); err != nil {
 		return err
 	}
 	var task models.Task
 	update := t.mine(c).Model(&task).Clauses(clause.Returning{}).Where("id = ?", id)
-	if err := models.Found(update.Updates(map[string]any{"title": in.Title, "description": in.Description})); err != nil {
+	if err := models.RequireRow(update.Updates(map[string]any{"title": in.Title, "description": in.Description})); err != nil {
 		return err
 	}
 	return c.JSON(task)
@@ -101,7 +102,7 @@ func (t tasks) toggle(c *fiber.Ctx) error {
 	}
 	var task models.Task
 	update := t.mine(c).Model(&task).Clauses(clause.Returning{}).Where("id = ?", id)
-	if err := models.Found(update.Update("completed", gorm.Expr("NOT completed"))); err != nil {
+	if err := models.RequireRow(update.Update("completed", gorm.Expr("NOT completed"))); err != nil {
 		return err
 	}
 	return c.JSON(task)
@@ -112,7 +113,7 @@ func (t tasks) remove(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	if err := models.Found(t.mine(c).Where("id = ?", id).Delete(&models.Task{})); err != nil {
+	if err := models.RequireRow(t.mine(c).Where("id = ?", id).Delete(&models.Task{})); err != nil {
 		return err
 	}
 	c.Status(fiber.StatusNoContent)

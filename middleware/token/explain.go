@@ -67,10 +67,12 @@ type explanation struct {
 }
 
 // why puts a refusal into words, and what would change it.
-func (e explanation) why(refused error) (reason, remedy string) {
+func (e explanation) why(err error) (reason, remedy string) {
 	algorithm, issuer := e.header.text("alg"), e.cfg.Issuer
+	var refused Refusal
+	errors.As(err, &refused)
 	switch {
-	case refused == ErrNoKeySet:
+	case refused == "":
 		return fmt.Sprintf("the key set cannot be fetched, so that a server would answer 503: %s", cause(e.unreachable)),
 			"see that BETTER_AUTH_URL or JWKS_URL is right and can be reached from here"
 	case refused == Malformed:
@@ -151,7 +153,7 @@ func (e explanation) nobody() (reason, remedy string) {
 	return "it has no user_id, and HS256 tokens are taken by that claim alone, never by sub", "sign it with user_id"
 }
 
-func (e explanation) mistimed(refused error) (reason, remedy string) {
+func (e explanation) mistimed(refused Refusal) (reason, remedy string) {
 	switch {
 	case refused == Expired:
 		return "it expired " + when(e.claims["exp"]), "have a new one issued"

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"taskapi/config"
+	"taskapi/models"
 )
 
 const (
@@ -34,7 +35,7 @@ const (
 )
 
 // ErrNoKeySet says that a token cannot be judged, because its issuer could not be reached since the start.
-var ErrNoKeySet = errors.New("the issuer's key set has not been fetched yet")
+var ErrNoKeySet = models.Unavailable(errors.New("the issuer's key set has not been fetched yet"))
 
 // KeySet is an issuer's set of public keys (RFC 7517, section 5). It is fetched over HTTP and kept: while the issuer is
 // down, the keys that it published last count.

@@ -5,10 +5,9 @@ import (
 
 	jwtware "github.com/gofiber/contrib/jwt"
 	"github.com/golang-jwt/jwt/v5"
-)
 
-// ErrUnauthenticated is what every [Refusal] is: no token, or one with any fault in it.
-var ErrUnauthenticated = errors.New("invalid authentication credentials")
+	"taskapi/models"
+)
 
 // Refusal is the reason why a request was not let in, one of a fixed vocabulary. It is for the log; clients are not told.
 type Refusal string
@@ -30,30 +29,24 @@ const (
 	WrongIssuer       Refusal = "wrong_issuer"
 	WrongAudience     Refusal = "wrong_audience"
 	NoUserID          Refusal = "no_user_id"
-	// NoAccount refuses a token that is good still, but whose user has no account, or none any more.
-	NoAccount Refusal = "no_account"
 )
 
 // Error implements error.
 func (r Refusal) Error() string { return string(r) }
 
-// Is makes every refusal an [ErrUnauthenticated].
-func (Refusal) Is(target error) bool { return target == ErrUnauthenticated }
-
-// refusal finds the reason in an error of the token libraries, if it is not [ErrNoKeySet].
-func refusal(err error) error {
-	var ours Refusal
+// refuse returns the error with which a request is refused, given one of the token libraries or of this package.
+func refuse(err error) *models.Error {
+	reason := Malformed
 	switch {
 	case errors.Is(err, ErrNoKeySet):
 		return ErrNoKeySet
-	case errors.As(err, &ours):
-		return ours
+	case errors.As(err, &reason):
 	case errors.Is(err, jwtware.ErrJWTMissingOrMalformed):
-		return NoToken
+		reason = NoToken
 	case errors.Is(err, jwt.ErrTokenSignatureInvalid):
-		return BadSignature
+		reason = BadSignature
 	case errors.Is(err, jwt.ErrTokenUnverifiable):
-		return WrongAlgorithm
+		reason = WrongAlgorithm
 	}
-	return Malformed
+	return models.Unauthenticated(reason)
 }

@@ -37,7 +37,7 @@ func NewVerifier(secrets []string, keys *KeySet) *Verifier {
 func (v *Verifier) Verify(token string) (userID string, err error) {
 	c := &claims{}
 	if _, err := jwt.ParseWithClaims(token, c, v.key); err != nil {
-		return "", refusal(err)
+		return "", refuse(err)
 	}
 	return c.user, nil
 }
@@ -51,7 +51,7 @@ func (v *Verifier) Handler(accept func(c *fiber.Ctx, userID string) error) fiber
 		SuccessHandler: func(c *fiber.Ctx) error {
 			return accept(c, c.Locals("user").(*jwt.Token).Claims.(*claims).user)
 		},
-		ErrorHandler: func(_ *fiber.Ctx, err error) error { return refusal(err) },
+		ErrorHandler: func(_ *fiber.Ctx, err error) error { return refuse(err) },
 	})
 }
 
