@@ -15,7 +15,7 @@ import (
 	"taskapi/models/database"
 )
 
-// problem is the body of every answer that is not a success.
+// problem is the body of every error.
 type problem struct {
 	Detail any `json:"detail"`
 }
@@ -32,7 +32,7 @@ func answerError(log *slog.Logger, metrics *middleware.Metrics) fiber.ErrorHandl
 		case fiber.StatusUnauthorized:
 			c.Set(fiber.HeaderWWWAuthenticate, "Bearer")
 			log.Warn("unauthenticated", id, "reason", cause)
-			metrics.Refused(cause)
+			metrics.CountRefusal(cause)
 		case fiber.StatusServiceUnavailable:
 			c.Set(fiber.HeaderRetryAfter, retryAfter)
 			log.Warn("unavailable", id, "cause", cause)
@@ -43,8 +43,8 @@ func answerError(log *slog.Logger, metrics *middleware.Metrics) fiber.ErrorHandl
 	}
 }
 
-// toAnswer finds the answer in an error. Errors without one are Fiber's, those of an unavailable database, and faults of
-// this program.
+// toAnswer returns the answer that an error carries. Other errors are Fiber's, those of an unavailable database (503), and
+// faults of the program (500).
 func toAnswer(err error) *models.Error {
 	var (
 		answer  *models.Error
@@ -62,9 +62,11 @@ func toAnswer(err error) *models.Error {
 	return &models.Error{Status: status, Detail: utils.StatusMessage(status), Cause: err}
 }
 
-// encodeJSON writes times as RFC 3339 in UTC with all six digits of a microsecond, so that they also sort as text.
+// encodeJSON writes times in UTC as RFC 3339, always with six digits of the second, so that they sort as text.
 func encodeJSON(value any) ([]byte, error) { return json.Marshal(value, jsonOptions) }
 
-var jsonOptions = json.JoinOptions(jsontext.AllowDuplicateNames(true), json.WithMarshalers(json.MarshalToFunc(func(enc *jsontext.Encoder, t time.Time) error {
+var jsonOptions = json.JoinOptions(jsontext.AllowDuplicateNames(true), json.WithMarshalers(json.MarshalToFunc(encodeTime)))
+
+func encodeTime(enc *jsontext.Encoder, t time.Time) error {
 	return enc.WriteValue(t.UTC().AppendFormat(enc.AvailableBuffer(), `"2006-01-02T15:04:05.000000Z"`))
-})))
+}

@@ -22,13 +22,13 @@ import (
 // forgery is a token that an attacker could send, and what is expected to give it away.
 type forgery struct {
 	attack string
-	reason token.Refusal
+	reason token.Reason
 	token  string
 }
 
 // forgeries are attacks on a server that trusts a secret and the key set of an issuer, all in the name of "ann".
 func forgeries(t testing.TB, auth *issuer, ed, rs signingKey) (all []forgery) {
-	add := func(attack string, reason token.Refusal, token string) {
+	add := func(attack string, reason token.Reason, token string) {
 		all = append(all, forgery{attack, reason, token})
 	}
 	encode := base64.RawURLEncoding.EncodeToString
@@ -127,7 +127,7 @@ func forgeries(t testing.TB, auth *issuer, ed, rs signingKey) (all []forgery) {
 	later := time.Now().Add(time.Hour).Unix()
 	for _, c := range []struct {
 		attack string
-		reason token.Refusal
+		reason token.Reason
 		claims map[string]any
 	}{
 		{"SUB", token.NoUserID, map[string]any{"sub": nil, "SUB": "ann"}},

@@ -66,7 +66,7 @@ func TestAKeySetAloneLeavesNoWayForSecrets(t *testing.T) {
 }
 
 // refuseToken demands the 401 of every faulty token, and its reason in the log, each time that it is sent.
-func refuseToken(t *testing.T, s *server, reason token.Refusal, token string) {
+func refuseToken(t *testing.T, s *server, reason token.Reason, token string) {
 	t.Helper()
 	for range 2 {
 		before := len(s.logs.lines(t, "unauthenticated"))

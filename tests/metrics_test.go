@@ -15,7 +15,7 @@ import (
 func (s *server) metrics(t testing.TB) string {
 	t.Helper()
 	got := httptest.NewRecorder()
-	s.parts.Metrics.Handler().ServeHTTP(got, httptest.NewRequest("GET", "/metrics", nil))
+	s.deps.Metrics.Handler().ServeHTTP(got, httptest.NewRequest("GET", "/metrics", nil))
 	require.Equal(t, 200, got.Code)
 	return got.Body.String()
 }

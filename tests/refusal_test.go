@@ -15,7 +15,7 @@ import (
 func TestTheLogSaysOnceWhyARequestWasNotLetIn(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *server) {
 		good := tokenOf(t, "ann")
-		for authorization, reason := range map[string]token.Refusal{
+		for authorization, reason := range map[string]token.Reason{
 			"":                     token.NoToken,
 			"Basic " + good:        token.NoToken,
 			"Bearer abc":           token.Malformed,
