@@ -173,7 +173,7 @@ func (s *server) send(t testing.TB, r request) answer {
 	require.NoError(t, err)
 	got := answer{response, read}
 	checkAgainstDocument(t, newRequest(), body, got)
-	boundsBrowsers(t, newRequest().URL.Path, got.Header)
+	requireSecureHeaders(t, newRequest().URL.Path, got.Header)
 	return got
 }
 
