@@ -12,15 +12,7 @@ import (
 // Load reads the settings from the environment, .env.local and .env, in this order of precedence. An error about settings
 // has a line per fault, which names the variable and never a secret's value.
 func Load() (*Config, error) {
-	sources, err := environment()
-	if err != nil {
-		return nil, err
-	}
-	return Parse(sources...)
-}
-
-// environment reads the three sources, the one with the lowest precedence first.
-func environment() (sources []map[string]string, err error) {
+	var sources []map[string]string
 	for _, file := range []string{".env", localFile} {
 		text, err := os.ReadFile(file)
 		if errors.Is(err, os.ErrNotExist) {
@@ -36,5 +28,5 @@ func environment() (sources []map[string]string, err error) {
 		}
 		sources = append(sources, vars)
 	}
-	return append(sources, env.ToMap(os.Environ())), nil
+	return Parse(append(sources, env.ToMap(os.Environ()))...)
 }

@@ -22,10 +22,8 @@ var clientRequestID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 // letters, digits, '-' and '_', else a random UUID.
 func AssignRequestID() fiber.Handler {
 	return func(c *fiber.Ctx) error {
-		id := c.Get(fiber.HeaderXRequestID)
-		if clientRequestID.MatchString(id) {
-			id = utils.CopyString(id)
-		} else {
+		id := utils.CopyString(c.Get(fiber.HeaderXRequestID))
+		if !clientRequestID.MatchString(id) {
 			id = utils.UUIDv4()
 		}
 		c.Locals(requestIDKey, id)

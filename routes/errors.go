@@ -15,11 +15,6 @@ import (
 	"taskapi/models/database"
 )
 
-// problem is the body of every error.
-type problem struct {
-	Detail any `json:"detail"`
-}
-
 // retryAfter is how many seconds a client should wait after a 503.
 const retryAfter = "1"
 
@@ -39,7 +34,7 @@ func answerError(log *slog.Logger, metrics *middleware.Metrics) fiber.ErrorHandl
 		case fiber.StatusInternalServerError:
 			log.Error("internal error", id, "cause", cause)
 		}
-		return c.Status(answer.Status).JSON(problem{answer.Detail})
+		return c.Status(answer.Status).JSON(fiber.Map{"detail": answer.Detail})
 	}
 }
 

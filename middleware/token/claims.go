@@ -58,7 +58,8 @@ func (c *claims) Validate() error {
 		if iss, _ := decodeString(c.Iss); iss != c.keys.issuer.Name {
 			return WrongIssuer
 		}
-		if !slices.Contains(decodeAudience(c.Aud), c.keys.issuer.Audience) {
+		var audience jwt.ClaimStrings
+		if audience.UnmarshalJSON(c.Aud) != nil || !slices.Contains(audience, c.keys.issuer.Audience) {
 			return WrongAudience
 		}
 		if name == nil {
@@ -97,22 +98,8 @@ func (c *claims) checkTimes(now time.Time) error {
 }
 
 func decodeString(value jsontext.Value) (text string, err error) {
-	if value.Kind() != '"' {
-		return "", errors.New("the claim is not a string")
-	}
 	err = json.Unmarshal(value, &text)
 	return text, err
-}
-
-// decodeAudience decodes an audience: a string or a list of strings (RFC 7519, section 4.1.3).
-func decodeAudience(value jsontext.Value) (audience []string) {
-	if one, err := decodeString(value); err == nil {
-		return []string{one}
-	}
-	if err := json.Unmarshal(value, &audience); err != nil {
-		return nil
-	}
-	return audience
 }
 
 // CheckUserID returns an error if id cannot name a user. A user id has 1 to 255 characters of UTF-8, without NUL, and is not

@@ -143,9 +143,9 @@ func (e explanation) noUserID() (reason, remedy string) {
 	case public:
 		return "it has neither user_id nor sub", ""
 	case e.claims["session"] != nil:
-		return "it is a session cookie of Better Auth, which signs that with the same secret, and not a token for an API", "send a token with user_id"
+		return "it is a session cookie of Better Auth, signed with the same secret, and not a token for an API", "send a token with user_id"
 	case e.claims["email"] != nil && e.claims["sub"] == nil:
-		return "it has no user_id: Better Auth's e-mail links are signed with the same secret, and are no tokens for an API", "send a token with user_id"
+		return "it is of one of Better Auth's e-mail links, signed with the same secret, and not a token for an API", "send a token with user_id"
 	}
 	return "it has no user_id; with HS256 only that claim names the user, never by sub", "sign it with user_id"
 }

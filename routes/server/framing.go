@@ -68,12 +68,9 @@ func RefuseMalformed(c *fiber.Ctx) error {
 
 // readError turns fasthttp's error from reading a request into the error for the client.
 func readError(err error) error {
-	var (
-		header *fasthttp.ErrSmallBuffer
-		fault  net.Error
-	)
+	var fault net.Error
 	switch {
-	case errors.As(err, &header):
+	case errors.As(err, new(*fasthttp.ErrSmallBuffer)):
 		return fiber.ErrRequestHeaderFieldsTooLarge
 	case errors.Is(err, fasthttp.ErrBodyTooLarge):
 		return fiber.ErrRequestEntityTooLarge

@@ -23,8 +23,6 @@ const drainTimeout = config.MaxRequestTimeout + time.Second
 // megabytes, and many such clients would use up the memory for TCP.
 const sendBuffer = 128 << 10
 
-var errCutOff = errors.New("requests were still in flight at the end of the shutdown")
-
 // Serve answers requests until ctx ends. Then it refuses new requests, waits for those in flight, and returns within ten
 // seconds.
 func Serve(ctx context.Context, app *fiber.App, inner net.Listener, drain *middleware.Drain) error {
@@ -41,7 +39,7 @@ func Serve(ctx context.Context, app *fiber.App, inner net.Listener, drain *middl
 	err := app.ShutdownWithTimeout(time.Second)
 	switch {
 	case drained != nil:
-		return errCutOff
+		return errors.New("requests were still in flight at the end of the shutdown")
 	case errors.Is(err, context.DeadlineExceeded):
 		return nil // the open connections have no complete request
 	}
