@@ -22,20 +22,24 @@ import (
 	"taskapi/routes/server"
 )
 
-func main() {
-	if err := run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+
+// run executes a command line and returns the exit status: 0, or 1 with the error on stderr.
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	if err := execute(ctx, args, stdin, stdout, stderr); err != nil {
+		fmt.Fprintln(stderr, err)
+		return 1
 	}
+	return 0
 }
 
-func run(args []string, stdin io.Reader, stdout, stderr io.Writer) error {
+func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	command, err := config.ParseArgs(args)
 	if err != nil {
 		return err
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
 	switch command.Name {
 	case config.Help:
 		return config.WriteHelp(stdout)
@@ -48,7 +52,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	}
 	switch command.Name {
 	case config.Explain:
-		return explain(ctx, cfg, command.Token, stdin, stdout)
+		return explainToken(ctx, cfg, command.Token, stdin, stdout)
 	case config.Migrate:
 		return database.Migrate(ctx, cfg, models.Owned(), cfg.Logger(stderr))
 	case config.Token:
@@ -73,15 +77,15 @@ func serve(ctx context.Context, cfg *config.Config, stderr io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("HOST and PORT: %w", err)
 	}
-	parts := routes.Parts{Config: cfg, DB: db, Log: log, Drain: drain, Keys: token.KeepKeySet(ctx, cfg.Issuer, log)}
+	deps := routes.Deps{Config: cfg, DB: db, Log: log, Drain: drain, Keys: token.NewKeySet(ctx, cfg.Issuer, log)}
 	if cfg.MetricsAddr != "" {
-		parts.Metrics = middleware.NewMetrics(database.Collectors(db)...)
-		if err := server.ServeMetrics(cfg.MetricsAddr, parts.Metrics.Handler(), log); err != nil {
+		deps.Metrics = middleware.NewMetrics(database.Collectors(db)...)
+		if err := server.ServeMetrics(cfg.MetricsAddr, deps.Metrics.Handler(), log); err != nil {
 			return err
 		}
 	}
 	cfg.Announce(stderr, log, listener.Addr())
-	return server.Serve(ctx, routes.New(parts), listener, drain)
+	return server.Serve(ctx, routes.New(deps), listener, drain)
 }
 
 func printToken(cfg *config.Config, command config.Command, stdout, stderr io.Writer) error {
@@ -98,7 +102,7 @@ func printToken(cfg *config.Config, command config.Command, stdout, stderr io.Wr
 	return err
 }
 
-func explain(ctx context.Context, cfg *config.Config, text string, stdin io.Reader, stdout io.Writer) error {
+func explainToken(ctx context.Context, cfg *config.Config, text string, stdin io.Reader, stdout io.Writer) error {
 	if text == "-" {
 		text, _ = bufio.NewReader(io.LimitReader(stdin, middleware.MaxBody)).ReadString('\n')
 	}

@@ -21,16 +21,16 @@ const (
 	Help    = "help"
 )
 
-// Command is what the command line asks for.
+// Command is a parsed command line.
 type Command struct {
-	// Name is one of the commands' names.
+	// Name is one of the constants above.
 	Name string
-	// User and TTL describe the token to print.
+	// User and TTL belong to [Token].
 	User string
 	TTL  time.Duration
-	// Token is the one to explain; "-" stands for the first line of the standard input.
+	// Token belongs to [Explain]; "-" is the first line of stdin.
 	Token string
-	// From and To are the databases to copy between.
+	// From and To belong to [Copy].
 	From, To Database
 }
 
@@ -48,7 +48,7 @@ Settings come from the environment, then .env.local, then .env:
 
 `
 
-// ParseArgs reads the command line's arguments, the program's name left out.
+// ParseArgs parses the arguments that follow the program's name. Its errors name the fault in one line.
 func ParseArgs(args []string) (Command, error) {
 	command := Command{Name: Serve}
 	if len(args) == 0 {
@@ -82,8 +82,8 @@ func ParseArgs(args []string) (Command, error) {
 		return command, fmt.Errorf("%s: %w: see --help", command.Name, err)
 	case command.Name == Explain:
 		command.Token = cmp.Or(strings.Join(flags.Args(), " "), "-")
-	case flags.NArg() > 0 && command.Name == Copy: // a URL, perhaps, with a password
-		return command, errors.New("copy: takes --from URL and --to URL alone: see --help")
+	case flags.NArg() > 0 && command.Name == Copy: // not quoted: it may be a URL with a password
+		return command, errors.New("copy: takes only --from URL and --to URL: see --help")
 	case flags.NArg() > 0:
 		return command, fmt.Errorf("%s: unexpected argument %q: see --help", command.Name, flags.Arg(0))
 	case command.Name == Token && command.User == "":

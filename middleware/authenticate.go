@@ -4,25 +4,26 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"taskapi/middleware/token"
+	"taskapi/models"
 )
 
-// Authenticate lets requests pass that carry a token in their Authorization header which the verifier accepts, and keeps
-// the token's user for [UserID]. It fails all others with a [token.Refusal], or with [token.ErrNoKeySet].
+// Authenticate requires a bearer token that the verifier accepts, and stores its user for [UserID]. Otherwise the request
+// fails with a 401 whose cause is a [token.Reason], or with [token.ErrNoKeySet].
 func Authenticate(verifier *token.Verifier) fiber.Handler {
 	verify := verifier.Handler(func(c *fiber.Ctx, userID string) error {
 		c.Locals(userIDKey, userID)
 		return c.Next()
 	})
 	return func(c *fiber.Ctx) error {
-		// Of two tokens a proxy may have judged the other one.
+		// A proxy may have checked another one of several tokens.
 		if len(c.Request().Header.PeekAll(fiber.HeaderAuthorization)) > 1 {
-			return token.SeveralTokens
+			return models.Unauthenticated(token.SeveralTokens)
 		}
 		return verify(c)
 	}
 }
 
-// UserID returns the user whose token [Authenticate] accepted, or "" where it has not run.
+// UserID returns the user that [Authenticate] stored, or "".
 func UserID(c *fiber.Ctx) string {
 	id, _ := c.Locals(userIDKey).(string)
 	return id

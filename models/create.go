@@ -7,8 +7,8 @@ import (
 	"gorm.io/gorm/clause"
 )
 
-// ErrNoAccount says that the user of a new row has no account, or none any more.
-var ErrNoAccount = errors.New("the user has no account")
+// ErrNoAccount refuses a new row whose user has no account, or no longer has one.
+var ErrNoAccount = Unauthenticated(errors.New("no_account"))
 
 const externalUsers = "taskapi:external_users"
 

@@ -2,26 +2,55 @@ package models
 
 import (
 	"errors"
+	"fmt"
+	"net/http"
 
 	"gorm.io/gorm"
 )
 
-// NotFoundError says that there is no such row, or that it is another user's: nobody can tell which.
-type NotFoundError struct {
-	// Resource is the model's name, for example Task.
-	Resource string
+// Error is an error that carries its answer to the client.
+type Error struct {
+	// Status is the HTTP status of the answer.
+	Status int
+	// Detail is the answer's member detail. Clients see it.
+	Detail any
+	// Cause is what the log gets and [errors.Is] finds. Clients never see it. It may be nil.
+	Cause error
 }
 
-// Error implements error with a sentence fit for clients.
-func (e *NotFoundError) Error() string { return e.Resource + " not found" }
+// Error implements error: the cause, or the detail if there is no cause.
+func (e *Error) Error() string {
+	if e.Cause != nil {
+		return e.Cause.Error()
+	}
+	return fmt.Sprint(e.Detail)
+}
 
-// Found returns the error of a statement that must have met a row, a [NotFoundError] if it met none.
-func Found(tx *gorm.DB) error {
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Cause }
+
+// NotFound returns the 404 of a row that does not exist or belongs to another user: the two look the same.
+func NotFound(resource string) *Error {
+	return &Error{Status: http.StatusNotFound, Detail: resource + " not found"}
+}
+
+// Unauthenticated returns the 401 of a request that names no user with an account. Only the log has the reason.
+func Unauthenticated(reason error) *Error {
+	return &Error{Status: http.StatusUnauthorized, Detail: "Invalid authentication credentials", Cause: reason}
+}
+
+// Unavailable returns the 503 of a request that may succeed later.
+func Unavailable(cause error) *Error {
+	return &Error{Status: http.StatusServiceUnavailable, Detail: "Service Unavailable", Cause: cause}
+}
+
+// RequireRow returns the error of a statement, or [NotFound] if the statement met no row.
+func RequireRow(tx *gorm.DB) error {
 	switch {
 	case tx.Error != nil && !errors.Is(tx.Error, gorm.ErrRecordNotFound):
 		return tx.Error
 	case tx.Error != nil || tx.RowsAffected == 0:
-		return &NotFoundError{Resource: tx.Statement.Schema.Name}
+		return NotFound(tx.Statement.Schema.Name)
 	}
 	return nil
 }

@@ -15,9 +15,11 @@ import (
 	"github.com/go-playground/validator/v10"
 	"github.com/go-playground/validator/v10/non-standard/validators"
 	"github.com/gofiber/fiber/v2"
+
+	"taskapi/models"
 )
 
-// fault is one thing wrong with a request, in the shape and words of FastAPI and pydantic.
+// fault is a fault of a request, in the form of FastAPI and the words of pydantic.
 type fault struct {
 	Type  string         `json:"type"`
 	Loc   []any          `json:"loc"`
@@ -25,21 +27,38 @@ type fault struct {
 	Input jsontext.Value `json:"input"`
 }
 
-// faults is the error of a request that is not valid: all that is wrong with one part of it.
-type faults []fault
+// invalid returns the 422 of a request with these faults.
+func invalid(faults ...fault) *models.Error {
+	return &models.Error{Status: fiber.StatusUnprocessableEntity, Detail: faults}
+}
 
-// Error implements error.
-func (f faults) Error() string { return "the request is not valid" }
+// joinFaults returns the error of a request whose parts were checked one by one: the first error that is not a 422, or one
+// 422 with all faults. It returns nil if all parts are valid.
+func joinFaults(parts ...error) error {
+	var all []fault
+	for _, err := range parts {
+		var refused *models.Error
+		if errors.As(err, &refused) && refused.Status == fiber.StatusUnprocessableEntity {
+			all = append(all, refused.Detail.([]fault)...)
+		} else if err != nil {
+			return err
+		}
+	}
+	if all == nil {
+		return nil
+	}
+	return invalid(all...)
+}
 
-// maxInput is how many characters of a faulty value are sent back.
+// maxInput is how many characters of a faulty value the answer repeats.
 const maxInput = 100
 
 func newFault(kind, msg string, input jsontext.Value, loc ...any) fault {
-	return fault{Type: kind, Loc: loc, Msg: msg, Input: cut(input)}
+	return fault{Type: kind, Loc: loc, Msg: msg, Input: truncate(input)}
 }
 
-// cut shortens a value to [maxInput] characters: a string to its first ones, anything else to the first of its text.
-func cut(value jsontext.Value) jsontext.Value {
+// truncate shortens a string to its first [maxInput] characters, and any other value to the first of its JSON text.
+func truncate(value jsontext.Value) jsontext.Value {
 	if len(value) <= maxInput {
 		return value
 	}
@@ -50,7 +69,7 @@ func cut(value jsontext.Value) jsontext.Value {
 	return quote(text)
 }
 
-// quote writes a text's first [maxInput] characters as a JSON string.
+// quote returns a text's first [maxInput] characters as a JSON string.
 func quote(text string) jsontext.Value {
 	end := 0
 	for range maxInput {
@@ -61,7 +80,7 @@ func quote(text string) jsontext.Value {
 	return value
 }
 
-// pathID reads the path's id. An integer that no row can have is 0, which no row has either.
+// pathID parses the id in the path. For an integer beyond 64 bits it returns 0, the id of no row.
 func pathID(c *fiber.Ctx) (int64, error) {
 	text, err := url.PathUnescape(c.Params("id"))
 	if err != nil {
@@ -72,13 +91,14 @@ func pathID(c *fiber.Ctx) (int64, error) {
 	case errors.Is(err, strconv.ErrRange):
 		return 0, nil
 	case err != nil:
-		return 0, faults{newFault("int_parsing", "Input should be a valid integer, unable to parse string as an integer", quote(text), "path", "id")}
+		msg := "Input should be a valid integer, unable to parse string as an integer"
+		return 0, invalid(newFault("int_parsing", msg, quote(text), "path", "id"))
 	}
 	return id, nil
 }
 
-// body reads the request's JSON object into an input struct and checks it by the struct's validate tags. Names match
-// exactly, the last of a repeated name counts, and unknown ones are passed over.
+// body decodes the request's JSON object into an input struct and validates it by the struct's tags. Names match exactly,
+// the last of a repeated name counts, and unknown names are ignored.
 func body[T any](c *fiber.Ctx) (in T, err error) {
 	if given := c.Get(fiber.HeaderContentType); given != "" {
 		if kind, _, _ := mime.ParseMediaType(given); kind != fiber.MIMEApplicationJSON {
@@ -91,29 +111,29 @@ func body[T any](c *fiber.Ctx) (in T, err error) {
 		syntax *jsontext.SyntacticError
 		object map[string]jsontext.Value
 	)
-	err = json.Unmarshal(text, &whole, jsontext.AllowDuplicateNames(true)) // judges all of it, deep down, before any is used
+	err = json.Unmarshal(text, &whole, jsontext.AllowDuplicateNames(true)) // also checks the syntax of nested values
 	switch {
 	case len(bytes.TrimSpace(text)) == 0, err == nil && whole.Kind() == 'n':
-		return in, faults{newFault("missing", "Field required", jsontext.Value("null"), "body")}
+		return in, invalid(newFault("missing", "Field required", jsontext.Value("null"), "body"))
 	case errors.As(err, &syntax):
-		return in, faults{newFault("json_invalid", "JSON decode error", quote(string(text)), "body", syntax.ByteOffset)}
+		return in, invalid(newFault("json_invalid", "JSON decode error", quote(string(text)), "body", syntax.ByteOffset))
 	case err == nil && whole.Kind() != '{':
-		return in, faults{newFault("value_error", "Value error, must be a JSON object", whole, "body")}
+		return in, invalid(newFault("value_error", "Value error, must be a JSON object", whole, "body"))
 	case err == nil:
 		err = json.Unmarshal(whole, &object, jsontext.AllowDuplicateNames(true))
 	}
 	if err != nil {
 		return in, err
 	}
-	if found := fill(&in, object, whole); found != nil {
-		return in, found
+	if found := setFields(&in, object, whole); found != nil {
+		return in, invalid(found...)
 	}
 	return in, nil
 }
 
-// fill sets the fields of the struct at in from the object, whose text is whole, and returns what is wrong with them. The
-// fields are strings or pointers to strings, and their json tags bare names.
-func fill(in any, object map[string]jsontext.Value, whole jsontext.Value) (found faults) {
+// setFields sets the fields of the struct at in from the object, whose JSON text is whole, and returns their faults. The
+// fields must be strings or pointers to strings, and their json tags without options.
+func setFields(in any, object map[string]jsontext.Value, whole jsontext.Value) (found []fault) {
 	target, mistyped := reflect.ValueOf(in).Elem(), map[string]bool{}
 	for i := range target.NumField() {
 		name, field := target.Type().Field(i).Tag.Get("json"), target.Field(i)
@@ -134,15 +154,15 @@ func fill(in any, object map[string]jsontext.Value, whole jsontext.Value) (found
 		if value, present := object[name]; !present {
 			found = append(found, newFault("missing", "Field required", whole, "body", name))
 		} else if !mistyped[name] {
-			kind, msg := explain(rule)
+			kind, msg := describeRule(rule)
 			found = append(found, newFault(kind, msg, value, "body", name))
 		}
 	}
 	return found
 }
 
-// explain puts a broken rule into pydantic's words.
-func explain(rule validator.FieldError) (kind, msg string) {
+// describeRule returns pydantic's type and msg for a broken rule.
+func describeRule(rule validator.FieldError) (kind, msg string) {
 	switch rule.Tag() {
 	case "required":
 		return "string_too_short", "String should have at least 1 character"

@@ -19,7 +19,7 @@ import (
 //go:embed openapi.yaml
 var openAPI []byte
 
-// swaggerUI shows the document, found beside the page wherever a proxy mounts the two, in the form that keeps its order.
+// swaggerUI shows the YAML document, which keeps its order. The URL is relative, so that it works behind any path prefix.
 var swaggerUI = swagger.Config{
 	Title:                  "Tasks API",
 	URL:                    "../openapi.yaml",
@@ -36,38 +36,38 @@ func documentationRoutes() []route {
 		panic(fmt.Errorf("the embedded OpenAPI document: %w", err))
 	}
 	page, policy := renderPage()
-	showPage := func(c *fiber.Ctx) error {
-		if strings.HasSuffix(c.Path(), "/docs") { // its links are relative to /docs/
+	servePage := func(c *fiber.Ctx) error {
+		if strings.HasSuffix(c.Path(), "/docs") { // relative links need the slash
 			return c.Redirect("/docs/")
 		}
 		c.Set(fiber.HeaderContentSecurityPolicy, policy)
 		return c.Type("html", "utf-8").Send(page)
 	}
-	showJSON := func(c *fiber.Ctx) error { return c.Type("json").Send(json) }
-	toPage := func(c *fiber.Ctx) error { return c.Redirect("/docs/") }
+	serveJSON := func(c *fiber.Ctx) error { return c.Type("json").Send(json) }
+	redirect := func(c *fiber.Ctx) error { return c.Redirect("/docs/") }
 	return []route{
-		{fiber.MethodGet, "/openapi.json", showJSON},
+		{fiber.MethodGet, "/openapi.json", serveJSON},
 		{fiber.MethodGet, "/openapi.yaml", func(c *fiber.Ctx) error { return c.Type("yaml", "utf-8").Send(openAPI) }},
-		{fiber.MethodGet, "/docs/", showPage},
-		{fiber.MethodGet, "/docs/index.html", showPage},
-		{fiber.MethodGet, "/docs/doc.json", showJSON},
-		{fiber.MethodGet, "/docs/*", showAssets()},
-		{fiber.MethodGet, "/swagger/*", toPage},
-		{fiber.MethodGet, "/", toPage},
+		{fiber.MethodGet, "/docs/", servePage},
+		{fiber.MethodGet, "/docs/index.html", servePage},
+		{fiber.MethodGet, "/docs/doc.json", serveJSON},
+		{fiber.MethodGet, "/docs/*", serveAssets()},
+		{fiber.MethodGet, "/swagger/*", redirect},
+		{fiber.MethodGet, "/", redirect},
 	}
 }
 
-// showAssets serves the scripts and styles of Swagger's page.
-func showAssets() fiber.Handler {
-	show := swagger.New(swaggerUI)
+// serveAssets serves the scripts and styles of Swagger's page.
+func serveAssets() fiber.Handler {
+	serve := swagger.New(swaggerUI)
 	return func(c *fiber.Ctx) error {
-		// It believes the first request's prefix for good, and sends later ones there.
+		// The middleware would use the prefix of the first request for all later ones.
 		c.Request().Header.Del("X-Forwarded-Prefix")
-		// It puts what follows /docs/ in the place of the path and goes on to the next routes with it: they must not match.
+		// The middleware sets the path to what follows /docs/ and tries the next routes, which must not match.
 		if strings.HasPrefix(c.Params("*"), "/") {
 			return fiber.ErrNotFound
 		}
-		err := show(c)
+		err := serve(c)
 		if err == nil && c.Response().StatusCode() == fiber.StatusOK {
 			c.Set(fiber.HeaderCacheControl, "public, max-age=3600")
 		}
@@ -80,8 +80,8 @@ var (
 	inlineScript = regexp.MustCompile(`(?s)<script>(.*?)</script>`)
 )
 
-// renderPage makes Swagger's page, which never changes, once: without the fonts that it loads from elsewhere, and with a
-// Content-Security-Policy that lets its own inline script run and no other.
+// renderPage returns Swagger's page without its remote fonts, and a Content-Security-Policy that allows only the page's own
+// inline script.
 func renderPage() (page []byte, policy string) {
 	app := fiber.New()
 	app.Get("/docs/*", swagger.New(swaggerUI))

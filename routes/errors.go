@@ -11,88 +11,57 @@ import (
 	"github.com/gofiber/fiber/v2/utils"
 
 	"taskapi/middleware"
-	"taskapi/middleware/token"
 	"taskapi/models"
 	"taskapi/models/database"
 )
 
-// problem is the body of every answer that is not a success.
-type problem struct {
-	Detail any `json:"detail"`
-}
-
-// retryAfter is how many seconds a client should wait before it repeats a request that met a 503.
+// retryAfter is how many seconds a client should wait after a 503.
 const retryAfter = "1"
 
-// answerError is the app's only error handler: it alone decides on the status and words of an error. Clients read fixed
-// phrases; the cause of a fault of ours goes to the log.
+// answerError is the app's only error handler. It writes the answer that an error carries and logs the cause.
 func answerError(log *slog.Logger, metrics *middleware.Metrics) fiber.ErrorHandler {
 	return func(c *fiber.Ctx, err error) error {
-		if errors.Is(err, models.ErrNoAccount) {
-			err = token.NoAccount
-		}
-		status, detail := judge(err)
-		switch status {
+		answer := toAnswer(err)
+		id, cause := slog.String("request_id", middleware.RequestID(c)), answer.Error()
+		switch answer.Status {
 		case fiber.StatusUnauthorized:
 			c.Set(fiber.HeaderWWWAuthenticate, "Bearer")
-			log.Warn("unauthenticated", "request_id", middleware.RequestID(c), "reason", err.Error())
-			metrics.Refused(err.Error())
+			log.Warn("unauthenticated", id, "reason", cause)
+			metrics.CountRefusal(cause)
 		case fiber.StatusServiceUnavailable:
 			c.Set(fiber.HeaderRetryAfter, retryAfter)
-			log.Warn("unavailable", "request_id", middleware.RequestID(c), "cause", err.Error())
+			log.Warn("unavailable", id, "cause", cause)
 		case fiber.StatusInternalServerError:
-			log.Error("internal error", "request_id", middleware.RequestID(c), "cause", err.Error())
+			log.Error("internal error", id, "cause", cause)
 		}
-		return c.Status(status).JSON(problem{detail})
+		return c.Status(answer.Status).JSON(fiber.Map{"detail": answer.Detail})
 	}
 }
 
-// judge gives each error its status and the detail that clients are told.
-func judge(err error) (status int, detail any) {
+// toAnswer returns the answer that an error carries. Other errors are Fiber's, those of an unavailable database (503), and
+// faults of the program (500).
+func toAnswer(err error) *models.Error {
 	var (
-		missing *models.NotFoundError
+		answer  *models.Error
 		refused *fiber.Error
 	)
-	if found := allFaults(err); found != nil {
-		return fiber.StatusUnprocessableEntity, found
-	}
+	status := fiber.StatusInternalServerError
 	switch {
-	case errors.Is(err, token.ErrUnauthenticated):
-		return fiber.StatusUnauthorized, "Invalid authentication credentials"
-	case errors.Is(err, errStatusFilter):
-		return fiber.StatusBadRequest, "Invalid status filter: must be 'pending', 'completed', or 'all'"
-	case errors.As(err, &missing):
-		return fiber.StatusNotFound, missing.Error()
+	case errors.As(err, &answer):
+		return answer
 	case errors.As(err, &refused):
 		status = refused.Code
-	case errors.Is(err, middleware.ErrDraining), errors.Is(err, middleware.ErrBusy), errors.Is(err, token.ErrNoKeySet), database.Unavailable(err):
-		status = fiber.StatusServiceUnavailable
-	default:
-		status = fiber.StatusInternalServerError
+	case database.Unavailable(err):
+		return models.Unavailable(err)
 	}
-	return status, utils.StatusMessage(status)
+	return &models.Error{Status: status, Detail: utils.StatusMessage(status), Cause: err}
 }
 
-// allFaults gathers the faults of a request whose parts were checked one by one, or nil if an error is of another kind.
-func allFaults(err error) (all faults) {
-	joined, ok := err.(interface{ Unwrap() []error })
-	if !ok {
-		errors.As(err, &all)
-		return all
-	}
-	for _, part := range joined.Unwrap() {
-		found := allFaults(part)
-		if found == nil {
-			return nil
-		}
-		all = append(all, found...)
-	}
-	return all
-}
-
-// encodeJSON writes times as RFC 3339 in UTC with all six digits of a microsecond, so that they also sort as text.
+// encodeJSON writes times in UTC as RFC 3339, always with six digits of the second, so that they sort as text.
 func encodeJSON(value any) ([]byte, error) { return json.Marshal(value, jsonOptions) }
 
-var jsonOptions = json.JoinOptions(jsontext.AllowDuplicateNames(true), json.WithMarshalers(json.MarshalToFunc(func(enc *jsontext.Encoder, t time.Time) error {
+var jsonOptions = json.JoinOptions(jsontext.AllowDuplicateNames(true), json.WithMarshalers(json.MarshalToFunc(encodeTime)))
+
+func encodeTime(enc *jsontext.Encoder, t time.Time) error {
 	return enc.WriteValue(t.UTC().AppendFormat(enc.AvailableBuffer(), `"2006-01-02T15:04:05.000000Z"`))
-})))
+}

@@ -2,7 +2,6 @@ package routes
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -12,23 +11,24 @@ import (
 	"gorm.io/gorm"
 
 	"taskapi/middleware"
+	"taskapi/models"
 	"taskapi/models/database"
 )
 
-// readyTimeout bounds how long a readiness check waits for the database.
+// readyTimeout limits how long /ready waits for the database.
 const readyTimeout = 2 * time.Second
 
-func operationRoutes(db *gorm.DB, drain *middleware.Drain) []route {
+func healthRoutes(db *gorm.DB, drain *middleware.Drain) []route {
 	return []route{
 		{fiber.MethodGet, "/health", health},
 		{fiber.MethodGet, "/ready", ready(db, drain)},
 	}
 }
 
-// health answers while the process lives, whatever the state of the database.
+// health answers 200 while the process lives. It does not ask the database.
 func health(c *fiber.Ctx) error { return c.JSON(fiber.Map{"status": "ok"}) }
 
-// ready answers 200 while requests are welcome: the database answers, and the server is not about to stop.
+// ready answers 200 if the database answers and the server is not draining, else 503.
 func ready(db *gorm.DB, drain *middleware.Drain) fiber.Handler {
 	return func(c *fiber.Ctx) error {
 		if drain.Started() {
@@ -37,17 +37,17 @@ func ready(db *gorm.DB, drain *middleware.Drain) fiber.Handler {
 		ctx, cancel := context.WithTimeout(c.UserContext(), readyTimeout)
 		defer cancel()
 		if err := database.Ping(ctx, db); err != nil {
-			return errors.Join(fiber.ErrServiceUnavailable, err)
+			return models.Unavailable(err)
 		}
 		return c.JSON(fiber.Map{"status": "ready"})
 	}
 }
 
-// healthTimeout bounds how long [CheckHealth] waits.
+// healthTimeout limits how long [CheckHealth] waits.
 const healthTimeout = 2 * time.Second
 
-// CheckHealth asks the server that listens on an address, which may be a wildcard (0.0.0.0, ::), whether it lives. Anything
-// but 200 is an error, as are no answer within two seconds and a redirection. No proxy is asked.
+// CheckHealth returns an error if the server on address does not answer GET /health with 200 within two seconds. The address
+// may be a wildcard (0.0.0.0, ::). Redirects are not followed, and no proxy is used.
 func CheckHealth(ctx context.Context, address string) error {
 	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 	defer cancel()

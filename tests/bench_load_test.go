@@ -42,9 +42,9 @@ const (
 func BenchmarkLoad(b *testing.B) {
 	databaseURL := newPostgres(b)
 	s := newServer(b, databaseURL)
-	parts := s.parts
-	parts.Log, parts.Metrics = s.cfg.Logger(devNull(b)), nil
-	app := routes.New(parts)
+	deps := s.deps
+	deps.Log, deps.Metrics = s.cfg.Logger(devNull(b)), nil
+	app := routes.New(deps)
 	appAddress := listenLoopback(b, app.Listener, app.Shutdown)
 
 	pool, err := s.db.DB()

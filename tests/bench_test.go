@@ -153,9 +153,9 @@ type caller struct {
 
 // newCaller takes the server's app anew, with a log that is written but not kept.
 func newCaller(s *server) *caller {
-	parts := s.parts
-	parts.Log = s.cfg.Logger(io.Discard)
-	app := routes.New(parts)
+	deps := s.deps
+	deps.Log = s.cfg.Logger(io.Discard)
+	app := routes.New(deps)
 	app.Handler() // makes the app ready, as listening would
 	return &caller{handler: app.Server().Handler}
 }

@@ -76,7 +76,7 @@ func TestATokenOfAnotherBetterAuthOrForAnotherAudienceIsRefused(t *testing.T) {
 	t.Parallel()
 	b := startBetterAuth(t, betterAuthOptions{Issuer: "https://auth.example.com", Audience: "tasks"})
 	theirs := b.signUp(t, "ann").token(t)
-	for reason, settings := range map[token.Refusal][]string{
+	for reason, settings := range map[token.Reason][]string{
 		"wrong_issuer":   {"JWT_AUDIENCE", "tasks"},
 		"wrong_audience": {"JWT_ISSUER", "https://auth.example.com"},
 	} {
@@ -92,7 +92,7 @@ func TestATokenOfAnotherBetterAuthOrForAnotherAudienceIsRefused(t *testing.T) {
 
 func TestASessionCookieOfBetterAuthIsNoTokenWhicheverKeySignedIt(t *testing.T) {
 	t.Parallel()
-	for reason, options := range map[token.Refusal]betterAuthOptions{
+	for reason, options := range map[token.Reason]betterAuthOptions{
 		"no_user_id":     {},
 		"wrong_audience": {SessionCookieCache: true},
 	} {

@@ -21,7 +21,7 @@ func requireAccepted(t testing.TB, s *server, token, user string) {
 }
 
 // requireRefused demands that a token is refused, and that the log says why and does not hold the token.
-func requireRefused(t testing.TB, s *server, token string, reason token.Refusal) {
+func requireRefused(t testing.TB, s *server, token string, reason token.Reason) {
 	t.Helper()
 	require.NotEmpty(t, token)
 	got := s.send(t, request{method: "POST", path: "/api/tasks", body: map[string]any{"title": "Buy groceries"}, header: bearer(token)})

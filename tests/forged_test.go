@@ -19,16 +19,16 @@ import (
 	"taskapi/middleware/token"
 )
 
-// forgery is a token that an attacker could send, and what is expected to give it away.
+// forgery is a token that an attacker could send, and the expected reason of its refusal.
 type forgery struct {
 	attack string
-	reason token.Refusal
+	reason token.Reason
 	token  string
 }
 
-// forgeries are attacks on a server that trusts a secret and the key set of an issuer, all in the name of "ann".
+// forgeries returns attacks on a server that trusts a secret and the key set of an issuer. All claim to be "ann".
 func forgeries(t testing.TB, auth *issuer, ed, rs signingKey) (all []forgery) {
-	add := func(attack string, reason token.Refusal, token string) {
+	add := func(attack string, reason token.Reason, token string) {
 		all = append(all, forgery{attack, reason, token})
 	}
 	encode := base64.RawURLEncoding.EncodeToString
@@ -37,7 +37,7 @@ func forgeries(t testing.TB, auth *issuer, ed, rs signingKey) (all []forgery) {
 		require.NoError(t, err)
 		return string(text)
 	}
-	owner := map[string]any{"user_id": "ann"} // good for HS256, too
+	owner := map[string]any{"user_id": "ann"} // valid for HS256 as well
 	signed := ed.sign(t, nil, auth.stock("ann", owner))
 	text, signature := cutSignature(signed)
 
@@ -81,20 +81,20 @@ func forgeries(t testing.TB, auth *issuer, ed, rs signingKey) (all []forgery) {
 		add("an HMAC of the secret as a signature of "+alg.Alg(), reason, hmac.sign(t, map[string]any{"alg": alg.Alg()}, auth.stock("ann", owner)))
 	}
 
-	own := newKey(t, ed.id, jwt.SigningMethodEdDSA)
-	ownJWK, err := jwkset.NewJWKFromKey(own.public(), jwkset.JWKOptions{Metadata: jwkset.JWKMetadataOptions{KID: "own"}})
+	attackers := newKey(t, ed.id, jwt.SigningMethodEdDSA)
+	attackersJWK, err := jwkset.NewJWKFromKey(attackers.public(), jwkset.JWKOptions{Metadata: jwkset.JWKMetadataOptions{KID: "own"}})
 	require.NoError(t, err)
 	for name, header := range map[string]any{
-		"jwk": ownJWK.Marshal(), "jku": auth.origin() + "/own", "x5u": auth.origin() + "/own.pem", "x5c": []string{encode(der)},
+		"jwk": attackersJWK.Marshal(), "jku": auth.origin() + "/own", "x5u": auth.origin() + "/own.pem", "x5c": []string{encode(der)},
 	} {
-		add("a key of one's own in the header: "+name, token.BadSignature, own.sign(t, map[string]any{name: header}, auth.stock("ann", nil)))
-		add("a key of one's own in the header, unnamed: "+name, token.NoKeyID,
-			own.sign(t, map[string]any{name: header, "kid": nil}, auth.stock("ann", nil)))
+		add("a key of the attacker in the header: "+name, token.BadSignature, attackers.sign(t, map[string]any{name: header}, auth.stock("ann", nil)))
+		add("a key of the attacker in the header, unnamed: "+name, token.NoKeyID,
+			attackers.sign(t, map[string]any{name: header, "kid": nil}, auth.stock("ann", nil)))
 	}
 	for _, kid := range []any{
 		"../../../../dev/null", "/dev/null", "' OR '1'='1", "k' UNION SELECT 'x", auth.origin() + "/own", "$(id)", "k\u0000", " " + ed.id, strings.Repeat("k", 4000),
 	} {
-		add(fmt.Sprintf("the kid %.40q", kid), token.UnknownKey, own.sign(t, map[string]any{"kid": kid}, auth.stock("ann", nil)))
+		add(fmt.Sprintf("the kid %.40q", kid), token.UnknownKey, attackers.sign(t, map[string]any{"kid": kid}, auth.stock("ann", nil)))
 	}
 	for _, kid := range []any{"", 1, true, []string{ed.id}, map[string]string{"kid": ed.id}, nil} {
 		add(fmt.Sprintf("the kid %#v", kid), token.NoKeyID, ed.sign(t, map[string]any{"kid": kid}, auth.stock("ann", nil)))
@@ -116,7 +116,7 @@ func forgeries(t testing.TB, auth *issuer, ed, rs signingKey) (all []forgery) {
 		add(fmt.Sprintf("crit %#v", crit), token.CriticalExtension, ed.sign(t, map[string]any{"crit": crit}, auth.stock("ann", nil)))
 	}
 
-	// What a trusted key signs for another purpose.
+	// Claims that the trusted key signed for another purpose.
 	for name, claims := range map[string]map[string]any{"sub": {"sub": "ann"}, "user_id": {"user_id": "ann"}, "iss": {"iss": auth.origin()}, "exp": {"exp": 9999999999}} {
 		once, err := json.Marshal(claims)
 		require.NoError(t, err)
@@ -127,7 +127,7 @@ func forgeries(t testing.TB, auth *issuer, ed, rs signingKey) (all []forgery) {
 	later := time.Now().Add(time.Hour).Unix()
 	for _, c := range []struct {
 		attack string
-		reason token.Refusal
+		reason token.Reason
 		claims map[string]any
 	}{
 		{"SUB", token.NoUserID, map[string]any{"sub": nil, "SUB": "ann"}},
@@ -171,12 +171,12 @@ func forgeries(t testing.TB, auth *issuer, ed, rs signingKey) (all []forgery) {
 	add("an encrypted token", token.Malformed, signed+".AAAA.AAAA")
 	add("8 kB of letters", token.Malformed, strings.Repeat("a", 8<<10))
 	add("8 kB with a bad signature", token.BadSignature,
-		own.sign(t, nil, auth.stock("ann", map[string]any{"pad": strings.Repeat("x", 6<<10)})))
+		attackers.sign(t, nil, auth.stock("ann", map[string]any{"pad": strings.Repeat("x", 6<<10)})))
 	add("8 kB of nested lists", token.Malformed, signText(t, ed, `{"pad":`+strings.Repeat("[", 6000)))
 	return all
 }
 
-// signText signs claims that need not be JSON.
+// signText signs claims that may be malformed JSON.
 func signText(t testing.TB, key signingKey, claims string) string {
 	t.Helper()
 	encode := base64.RawURLEncoding.EncodeToString
@@ -193,7 +193,7 @@ func TestForgedTokensAreAllTheSame401(t *testing.T) {
 		s := newServerOf(t, auth, databaseURL)
 		require.Equal(t, 200, s.send(t, request{method: "GET", path: "/api/tasks", header: bearer(ed.sign(t, nil, auth.stock("ann", nil)))}).StatusCode)
 		for _, f := range forgeries(t, auth, ed, rs) {
-			t.Run(f.attack, func(t *testing.T) { refuseToken(t, s, f.reason, f.token) })
+			t.Run(f.attack, func(t *testing.T) { requireRefusal(t, s, f.reason, f.token) })
 		}
 		require.Zero(t, auth.strays.Load(), "a URL in a token's header was fetched")
 	})
@@ -220,7 +220,7 @@ func TestKeysThatArePublishedForSomethingElseVerifyNothing(t *testing.T) {
 		"ES384, which is none of those accepted":  {reason: token.WrongAlgorithm, token: p384.sign(t, nil, claims)},
 		"the name of a key with a trailing space": {reason: token.UnknownKey, token: good.sign(t, map[string]any{"kid": "good "}, claims)},
 	} {
-		t.Run(attack, func(t *testing.T) { refuseToken(t, s, f.reason, f.token) })
+		t.Run(attack, func(t *testing.T) { requireRefusal(t, s, f.reason, f.token) })
 	}
 	for _, key := range []signingKey{declares, good} {
 		require.Equal(t, 200, s.send(t, request{method: "GET", path: "/api/tasks", header: bearer(key.sign(t, nil, claims))}).StatusCode)

@@ -35,7 +35,7 @@ type server struct {
 	app   *fiber.App
 	cfg   *config.Config
 	db    *gorm.DB
-	parts routes.Parts
+	deps  routes.Deps
 	drain *middleware.Drain
 	logs  *logBuffer
 
@@ -83,11 +83,11 @@ func newServer(t testing.TB, databaseURL string, settings ...string) *server {
 	t.Cleanup(func() { _ = database.Close(db) })
 	ctx, stop := context.WithCancel(context.Background())
 	t.Cleanup(stop)
-	s.parts = routes.Parts{
-		Config: cfg, DB: db, Log: log, Drain: s.drain, Keys: token.KeepKeySet(ctx, cfg.Issuer, log),
+	s.deps = routes.Deps{
+		Config: cfg, DB: db, Log: log, Drain: s.drain, Keys: token.NewKeySet(ctx, cfg.Issuer, log),
 		Metrics: middleware.NewMetrics(database.Collectors(db)...),
 	}
-	s.app = routes.New(s.parts)
+	s.app = routes.New(s.deps)
 	return s
 }
 
@@ -174,7 +174,7 @@ func (s *server) send(t testing.TB, r request) answer {
 	require.NoError(t, err)
 	got := answer{response, read}
 	checkAgainstDocument(t, newRequest(), body, got)
-	boundsBrowsers(t, newRequest().URL.Path, got.Header)
+	requireSecureHeaders(t, newRequest().URL.Path, got.Header)
 	return got
 }
 

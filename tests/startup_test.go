@@ -204,13 +204,13 @@ func TestAPoolerIsKnownByItsURL(t *testing.T) {
 	}
 	cfg, err := parse("DATABASE_URL", "postgres://u@h/d?pgbouncer=perhaps", "MIGRATE_DATABASE_URL", "sqlite://x.db", "DB_MAX_CONNS", "0",
 		"STARTUP_WAIT", "-1s", "DB_CONN_IDLE_TIME", "-1s", "DB_CONN_LIFETIME", "soon")
-	faulty(t, cfg, err, "DATABASE_URL", "MIGRATE_DATABASE_URL", "DB_MAX_CONNS", "STARTUP_WAIT", "DB_CONN_IDLE_TIME", "DB_CONN_LIFETIME")
+	requireFaults(t, cfg, err, "DATABASE_URL", "MIGRATE_DATABASE_URL", "DB_MAX_CONNS", "STARTUP_WAIT", "DB_CONN_IDLE_TIME", "DB_CONN_LIFETIME")
 	cfg, err = parse("DATABASE_URL", "postgres://u:a@b/hunter2@host/db")
-	faulty(t, cfg, err, "DATABASE_URL")
+	requireFaults(t, cfg, err, "DATABASE_URL")
 	cfg, err = parse("BETTER_AUTH_URL", "https://app.example.com?key=hunter2", "DB_MAX_CONNS", "x")
-	faulty(t, cfg, err, "BETTER_AUTH_URL", "DB_MAX_CONNS")
+	requireFaults(t, cfg, err, "BETTER_AUTH_URL", "DB_MAX_CONNS")
 	cfg, err = parse("MIGRATE_DATABASE_URL", "postgres://u@h/d")
-	faulty(t, cfg, err, "MIGRATE_DATABASE_URL")
+	requireFaults(t, cfg, err, "MIGRATE_DATABASE_URL")
 }
 
 func TestAPoolerWithoutAStatementTimeoutIsWarnedOf(t *testing.T) {

@@ -1,4 +1,4 @@
-// Package token knows who a caller is: it signs, verifies and explains the tokens that name a user.
+// Package token signs, verifies and explains the tokens that name a user.
 package token
 
 import (
@@ -15,18 +15,18 @@ import (
 )
 
 const (
-	// maxUserID is the length of the column that user ids are kept in, in characters.
+	// maxUserID is the length of the columns of user ids, in characters.
 	maxUserID = 255
-	// maxSkew is how far an issuer's clock may be ahead of ours.
+	// maxSkew is how far an issuer's clock may be ahead of the server's.
 	maxSkew = time.Minute
 	// maxTime is the last second of the year 9999, the last that RFC 3339 can write.
 	maxTime = 253402300799
 )
 
-// claims are the parts of a token that this server reads (RFC 7519, section 4.1, and the issuer's user_id). Names match
-// exactly, a repeated name is an error, and each value must be of its claim's type.
+// claims are the claims that the server reads: those of RFC 7519, section 4.1, and user_id. Names match exactly, a repeated
+// name is an error, and each value must have the type of its claim.
 type claims struct {
-	// Left empty, it gives the library's own checks nothing to check.
+	// Always empty, so that the library's own checks do nothing.
 	jwt.RegisteredClaims `json:"-"`
 
 	UserID jsontext.Value `json:"user_id"`
@@ -37,18 +37,18 @@ type claims struct {
 	Nbf    jsontext.Value `json:"nbf"`
 	Iat    jsontext.Value `json:"iat"`
 
-	keys *KeySet // whose key signed the token; nil if a shared secret did
-	user string  // whom the token names, once it has been found valid
+	keys *KeySet // verified the signature; nil if a shared secret did
+	user string  // set by Validate
 }
 
-// UnmarshalJSON puts the strict decoder in the place of the token library's lax one.
+// UnmarshalJSON implements json.Unmarshaler for the token library, whose own decoder is not strict.
 func (c *claims) UnmarshalJSON(text []byte) error {
 	type plain claims
 	return json.Unmarshal(text, (*plain)(c))
 }
 
-// Validate is called by the token library once the signature has been found good. It is the whole judgement on the
-// claims, and its errors are a [Refusal]: the library by itself requires none and ignores a future iat.
+// Validate implements [jwt.ClaimsValidator]: the library calls it after it has verified the signature. It makes all checks of
+// the claims, because the library's own require no claim and ignore a future iat. Its errors are a [Reason].
 func (c *claims) Validate() error {
 	if err := c.checkTimes(time.Now()); err != nil {
 		return err
@@ -58,7 +58,8 @@ func (c *claims) Validate() error {
 		if iss, _ := decodeString(c.Iss); iss != c.keys.issuer.Name {
 			return WrongIssuer
 		}
-		if !slices.Contains(decodeAudience(c.Aud), c.keys.issuer.Audience) {
+		var audience jwt.ClaimStrings
+		if audience.UnmarshalJSON(c.Aud) != nil || !slices.Contains(audience, c.keys.issuer.Audience) {
 			return WrongAudience
 		}
 		if name == nil {
@@ -76,9 +77,9 @@ func (c *claims) Validate() error {
 func (c *claims) checkTimes(now time.Time) error {
 	expiry, err := seconds(c.Exp)
 	if err != nil {
-		return BadTime // a missing one included
+		return BadTime // also if it is missing
 	}
-	if expiry <= unix(now) {
+	if expiry <= unixSeconds(now) {
 		return Expired
 	}
 	for _, begin := range []jsontext.Value{c.Nbf, c.Iat} {
@@ -89,7 +90,7 @@ func (c *claims) checkTimes(now time.Time) error {
 		if err != nil {
 			return BadTime
 		}
-		if at > unix(now.Add(maxSkew)) {
+		if at > unixSeconds(now.Add(maxSkew)) {
 			return NotYetValid
 		}
 	}
@@ -97,25 +98,12 @@ func (c *claims) checkTimes(now time.Time) error {
 }
 
 func decodeString(value jsontext.Value) (text string, err error) {
-	if value.Kind() != '"' {
-		return "", errors.New("the claim is not a string")
-	}
 	err = json.Unmarshal(value, &text)
 	return text, err
 }
 
-// decodeAudience reads an audience, which is a string or a list of them (RFC 7519, section 4.1.3).
-func decodeAudience(value jsontext.Value) (audience []string) {
-	if one, err := decodeString(value); err == nil {
-		return []string{one}
-	}
-	if err := json.Unmarshal(value, &audience); err != nil {
-		return nil
-	}
-	return audience
-}
-
-// CheckUserID tells whether an id can name a user: 1 to 255 characters of UTF-8, not all white space, none of them NUL.
+// CheckUserID returns an error if id cannot name a user. A user id has 1 to 255 characters of UTF-8, without NUL, and is not
+// blank.
 func CheckUserID(id string) error {
 	switch {
 	case strings.TrimSpace(id) == "":
@@ -128,7 +116,7 @@ func CheckUserID(id string) error {
 	return nil
 }
 
-// seconds reads a NumericDate (RFC 7519, section 2).
+// seconds decodes a NumericDate (RFC 7519, section 2).
 func seconds(value jsontext.Value) (float64, error) {
 	if value.Kind() != '0' {
 		return 0, errors.New("a time is not a number")
@@ -140,9 +128,9 @@ func seconds(value jsontext.Value) (float64, error) {
 	return at, err
 }
 
-func unix(t time.Time) float64 { return float64(t.UnixMicro()) / 1e6 }
+func unixSeconds(t time.Time) float64 { return float64(t.UnixMicro()) / 1e6 }
 
-// Sign makes a token for a user that a [Verifier] accepts until the time to live is over.
+// Sign returns an HS256 token for a user that expires after ttl.
 func Sign(secret, userID string, ttl time.Duration) (string, error) {
 	if err := CheckUserID(userID); err != nil {
 		return "", err

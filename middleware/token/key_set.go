@@ -19,59 +19,60 @@ import (
 	"golang.org/x/time/rate"
 
 	"taskapi/config"
+	"taskapi/models"
 )
 
 const (
-	// fetchTimeout bounds one fetch of a key set, and so what a token that names an unknown key waits at most.
+	// fetchTimeout limits a fetch, and so how long a token with an unknown key waits.
 	fetchTimeout = 3 * time.Second
-	// refreshInterval bounds how long a key is trusted that its issuer has withdrawn.
+	// refreshInterval limits how long a withdrawn key is still trusted.
 	refreshInterval = 5 * time.Minute
-	// slowestRetry is the longest wait between two attempts at the first fetch.
-	slowestRetry = 5 * time.Second
-	// unknownBurst is how many fetches tokens with unknown keys may cause at once, and one more each unknownInterval.
+	// maxRetryWait is the longest wait between attempts at the first fetch.
+	maxRetryWait = 5 * time.Second
+	// Tokens with unknown keys cause at most unknownBurst fetches at once, and one more per unknownInterval.
 	unknownBurst    = 5
 	unknownInterval = 10 * time.Second
 )
 
-// ErrNoKeySet says that a token cannot be judged, because its issuer could not be reached since the start.
-var ErrNoKeySet = errors.New("the issuer's key set has not been fetched yet")
+// ErrNoKeySet means that a token cannot be verified, because no fetch of the key set has succeeded since the start.
+var ErrNoKeySet = models.Unavailable(errors.New("the issuer's key set has not been fetched yet"))
 
-// KeySet is an issuer's set of public keys (RFC 7517, section 5). It is fetched over HTTP and kept: while the issuer is
-// down, the keys that it published last count.
+// KeySet is an issuer's set of public keys (RFC 7517, section 5), fetched over HTTP. While the issuer is down, the keys of the
+// last fetch stay valid.
 type KeySet struct {
 	issuer  config.Issuer
 	keys    jwkset.Storage
 	lookup  keyfunc.Keyfunc
-	client  atomic.Pointer[jwkset.Storage] // fetches the set anew when it is asked for a key that is unknown
+	client  atomic.Pointer[jwkset.Storage] // refetches the set if asked for an unknown key; nil before the first fetch
 	fetches singleflight.Group
 	limiter *rate.Limiter
 }
 
-// KeepKeySet makes the key set of an issuer, nil if there is none, and fetches and refreshes it in the background until
-// ctx ends. It waits for nothing, so that a server starts and serves while the issuer is down.
-func KeepKeySet(ctx context.Context, issuer config.Issuer, log *slog.Logger) *KeySet {
+// NewKeySet makes the key set of an issuer, and fetches and refreshes it in the background until ctx ends. It does not wait
+// for the first fetch, so that a server starts while the issuer is down. Without an issuer it returns nil.
+func NewKeySet(ctx context.Context, issuer config.Issuer, log *slog.Logger) *KeySet {
 	if issuer.KeySetURL == "" {
 		return nil
 	}
-	keys := newKeySet(issuer)
-	go keys.keep(ctx, log)
+	keys := emptyKeySet(issuer)
+	go keys.fetchUntilSuccess(ctx, log)
 	return keys
 }
 
-func newKeySet(issuer config.Issuer) *KeySet {
+func emptyKeySet(issuer config.Issuer) *KeySet {
 	k := &KeySet{issuer: issuer, keys: jwkset.NewMemoryStorage(), limiter: rate.NewLimiter(rate.Every(unknownInterval), unknownBurst)}
-	k.lookup, _ = keyfunc.New(keyfunc.Options{Storage: k.keys, UseWhitelist: []jwkset.USE{jwkset.UseSig, ""}}) // fails without storage alone
+	k.lookup, _ = keyfunc.New(keyfunc.Options{Storage: k.keys, UseWhitelist: []jwkset.USE{jwkset.UseSig, ""}}) // an error only without storage
 	return k
 }
 
-// keep fetches the set, again and again until it is there.
-func (k *KeySet) keep(ctx context.Context, log *slog.Logger) {
-	for wait := 100 * time.Millisecond; ; wait = min(2*wait, slowestRetry) {
-		err := k.start(ctx, log)
+// fetchUntilSuccess repeats the first fetch until it succeeds or ctx ends.
+func (k *KeySet) fetchUntilSuccess(ctx context.Context, log *slog.Logger) {
+	for wait := 100 * time.Millisecond; ; wait = min(2*wait, maxRetryWait) {
+		err := k.fetch(ctx, log)
 		if err == nil || ctx.Err() != nil {
 			return
 		}
-		log.Warn("cannot fetch the key set", "cause", cause(err))
+		log.Warn("cannot fetch the key set", "cause", withoutURL(err))
 		select {
 		case <-ctx.Done():
 		case <-time.After(wait):
@@ -79,8 +80,8 @@ func (k *KeySet) keep(ctx context.Context, log *slog.Logger) {
 	}
 }
 
-// start makes one attempt at the first fetch. If it succeeds, the set is refreshed until ctx ends.
-func (k *KeySet) start(ctx context.Context, log *slog.Logger) (err error) {
+// fetch makes one attempt at the first fetch. If it succeeds, the set is refreshed until ctx ends.
+func (k *KeySet) fetch(ctx context.Context, log *slog.Logger) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer func() {
 		if err != nil {
@@ -88,7 +89,7 @@ func (k *KeySet) start(ctx context.Context, log *slog.Logger) (err error) {
 		}
 	}()
 	remote, err := jwkset.NewStorageFromHTTP(k.issuer.KeySetURL, jwkset.HTTPClientStorageOptions{
-		// The keys come from that very URL: a redirection is an answer like any other that holds none.
+		// Keys come only from this URL: a redirect is not followed and is not a key set.
 		Client: &http.Client{Transport: keySetTransport{}, CheckRedirect: func(*http.Request, []*http.Request) error {
 			return http.ErrUseLastResponse
 		}},
@@ -96,7 +97,7 @@ func (k *KeySet) start(ctx context.Context, log *slog.Logger) (err error) {
 		HTTPTimeout:     fetchTimeout,
 		RefreshInterval: refreshInterval,
 		RefreshErrorHandler: func(_ context.Context, err error) {
-			log.Warn("cannot refresh the key set", "cause", cause(err))
+			log.Warn("cannot refresh the key set", "cause", withoutURL(err))
 		},
 		Storage: k.keys,
 	})
@@ -105,8 +106,8 @@ func (k *KeySet) start(ctx context.Context, log *slog.Logger) (err error) {
 	}
 	client, err := jwkset.NewHTTPClient(jwkset.HTTPClientOptions{
 		HTTPURLs:          map[string]jwkset.Storage{k.issuer.KeySetURL: remote},
-		RateLimitWaitMax:  fetchTimeout,                 // bounds the fetch, too
-		RefreshUnknownKID: rate.NewLimiter(rate.Inf, 0), // find has a limit of its own, at which no request waits
+		RateLimitWaitMax:  fetchTimeout,                 // also limits the fetch
+		RefreshUnknownKID: rate.NewLimiter(rate.Inf, 0), // find has its own limit, which makes no request wait
 	})
 	if err == nil {
 		k.client.Store(&client)
@@ -114,8 +115,8 @@ func (k *KeySet) start(ctx context.Context, log *slog.Logger) (err error) {
 	return err
 }
 
-// find returns the key that a token names. Of requests that name an unknown one at once, one fetches the set and the
-// others wait for it.
+// find returns the key that a token names. If the key is unknown, it fetches the set again; concurrent requests share one
+// fetch.
 func (k *KeySet) find(token *jwt.Token) (any, error) {
 	id, _ := token.Header["kid"].(string)
 	if id == "" {
@@ -138,17 +139,17 @@ func (k *KeySet) find(token *jwt.Token) (any, error) {
 	switch {
 	case errors.Is(err, jwkset.ErrKeyNotFound):
 		return nil, UnknownKey
-	case err != nil || !suits(token.Method.Alg(), key):
+	case err != nil || !fits(token.Method.Alg(), key):
 		return nil, WrongKey
 	}
 	return key, nil
 }
 
-// publicAlgorithms are those that a key of a set may be used with.
+// publicAlgorithms are the algorithms that are accepted with a key of a set.
 var publicAlgorithms = []string{"EdDSA", "ES256", "ES512", "RS256", "PS256"}
 
-// suits tells whether a key is of the type that an algorithm demands (RFC 7518, section 3.1; RFC 8037, section 3.1).
-func suits(algorithm string, key any) bool {
+// fits reports whether a key has the type that an algorithm needs (RFC 7518, section 3.1; RFC 8037, section 3.1).
+func fits(algorithm string, key any) bool {
 	switch key := key.(type) {
 	case ed25519.PublicKey:
 		return algorithm == "EdDSA"

@@ -11,10 +11,10 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// maxKeySet is the largest key set, in bytes, once it is unpacked.
+// maxKeySet is the largest key set, in bytes after decompression.
 const maxKeySet = 1 << 20
 
-// keySetTransport fails for answers that are no key set, so that they do not take the place of one.
+// keySetTransport fails for answers that are not a key set, so that they never replace a good one.
 type keySetTransport struct{}
 
 // RoundTrip implements [http.RoundTripper].
@@ -38,8 +38,8 @@ func (keySetTransport) RoundTrip(request *http.Request) (*http.Response, error) 
 	return response, nil
 }
 
-// cause is the text of an error without the URL, whose parameters may hold a secret.
-func cause(err error) string {
+// withoutURL returns an error's text without the URL, whose query may hold a secret.
+func withoutURL(err error) string {
 	var fault *url.Error
 	if errors.As(err, &fault) {
 		err = fault.Err

@@ -14,7 +14,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// members are those of a JSON object, undecoded and not to be trusted.
+// members are the members of a JSON object, not yet decoded. They come from the client.
 type members map[string]jsontext.Value
 
 func decodePart(part string, options ...json.Options) (m members, err error) {
@@ -33,23 +33,23 @@ func (m members) text(name string) string {
 func (m members) print(w io.Writer, title string) {
 	fmt.Fprintf(w, "\n%s\n", title)
 	for _, name := range slices.Sorted(maps.Keys(m)) {
-		text := show(m[name])
+		text := printable(m[name])
 		if slices.Contains([]string{"exp", "nbf", "iat"}, name) {
-			text += "\t" + when(m[name])
+			text += "\t" + describeTime(m[name])
 		}
-		fmt.Fprintf(w, "  %s\t%s\n", graphic(name), text)
+		fmt.Fprintf(w, "  %s\t%s\n", escape(name), text)
 	}
 }
 
-// show writes a value in at most some 200 characters, none of which can steer a terminal.
-func show(value jsontext.Value) string {
+// printable returns a value in about 200 characters at most, without control characters for a terminal.
+func printable(value jsontext.Value) string {
 	if value == nil {
 		return "missing"
 	}
-	return graphic(string(value))
+	return escape(string(value))
 }
 
-func graphic(text string) string {
+func escape(text string) string {
 	var b strings.Builder
 	for _, r := range text {
 		if b.Len() > 200 {
@@ -64,8 +64,8 @@ func graphic(text string) string {
 	return b.String()
 }
 
-// when tells a time, in the local zone and from now.
-func when(value jsontext.Value) string {
+// describeTime returns a time in the local zone and its distance from now.
+func describeTime(value jsontext.Value) string {
 	at, err := seconds(value)
 	if err != nil {
 		return "(not a time)"

@@ -11,17 +11,19 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 )
 
-// maxSeen is how many good signatures a verifier remembers, some 100 bytes each.
-const maxSeen = 8192
+// maxVerified is how many signatures a verifier remembers, some 100 bytes each.
+const maxVerified = 8192
 
-// Verifier judges tokens: those of HS256 under the shared secrets, and those of public keys under the one key of the
-// issuer's set that they name. The algorithm alone decides which of the two a token is held against, so that a public
-// key is never taken for a secret.
+// Verifier verifies tokens: HS256 with the shared secrets, public algorithms with the key of the set that the token names.
+// Only the algorithm decides between the two, so that a public key is never used as a secret.
 type Verifier struct {
-	secrets jwt.VerificationKeySet
-	keys    *KeySet
-	seen    *lru.Cache[[sha256.Size]byte, crypto.PublicKey]
+	secrets  jwt.VerificationKeySet
+	keys     *KeySet
+	verified *verifiedCache
 }
+
+// verifiedCache has the digests of tokens whose signatures are good, each with the key that verified it.
+type verifiedCache = lru.Cache[[sha256.Size]byte, crypto.PublicKey]
 
 // NewVerifier makes a verifier of secrets, of a key set, or of both; keys may be nil.
 func NewVerifier(secrets []string, keys *KeySet) *Verifier {
@@ -29,35 +31,35 @@ func NewVerifier(secrets []string, keys *KeySet) *Verifier {
 	for _, secret := range secrets {
 		v.secrets.Keys = append(v.secrets.Keys, []byte(secret))
 	}
-	v.seen, _ = lru.New[[sha256.Size]byte, crypto.PublicKey](maxSeen) // fails for sizes below 1 alone
+	v.verified, _ = lru.New[[sha256.Size]byte, crypto.PublicKey](maxVerified) // an error only for sizes below 1
 	return v
 }
 
-// Verify returns the user whom a token names, or the reason why it is not accepted: a [Refusal] or [ErrNoKeySet].
+// Verify returns the user of a token, or a 401 whose cause is a [Reason], or [ErrNoKeySet].
 func (v *Verifier) Verify(token string) (userID string, err error) {
 	c := &claims{}
-	if _, err := jwt.ParseWithClaims(token, c, v.key); err != nil {
-		return "", refusal(err)
+	if _, err := jwt.ParseWithClaims(token, c, v.findKey); err != nil {
+		return "", refuse(err)
 	}
 	return c.user, nil
 }
 
-// Handler passes the user of each request's bearer token to accept, and fails requests whose token [Verifier.Verify] would not
-// accept, or that have none.
+// Handler verifies the bearer token of each request and calls accept with its user. Its errors are those of
+// [Verifier.Verify].
 func (v *Verifier) Handler(accept func(c *fiber.Ctx, userID string) error) fiber.Handler {
 	return jwtware.New(jwtware.Config{
 		Claims:  &claims{},
-		KeyFunc: v.key,
+		KeyFunc: v.findKey,
 		SuccessHandler: func(c *fiber.Ctx) error {
 			return accept(c, c.Locals("user").(*jwt.Token).Claims.(*claims).user)
 		},
-		ErrorHandler: func(_ *fiber.Ctx, err error) error { return refusal(err) },
+		ErrorHandler: func(_ *fiber.Ctx, err error) error { return refuse(err) },
 	})
 }
 
-// key finds the keys for a token whose header and claims have been decoded and of which nothing is proven yet.
-func (v *Verifier) key(token *jwt.Token) (any, error) {
-	// Extensions that must be understood (RFC 7515, section 4.1.11): none is.
+// findKey is a [jwt.Keyfunc]: it returns the keys for a token that is decoded but not yet verified.
+func (v *Verifier) findKey(token *jwt.Token) (any, error) {
+	// The server supports no critical extension (RFC 7515, section 4.1.11).
 	if _, critical := token.Header["crit"]; critical {
 		return nil, CriticalExtension
 	}
@@ -72,28 +74,27 @@ func (v *Verifier) key(token *jwt.Token) (any, error) {
 		return nil, err
 	}
 	token.Claims.(*claims).keys = v.keys
-	token.Method = verifyOnce{token.Method, v.seen}
+	token.Method = cachingMethod{token.Method, v.verified}
 	return key, nil
 }
 
-// verifyOnce is a signing method that remembers the signatures which it found good, and under which key: checking one
-// with a public key costs 20 to 50 times what HMAC does. Everything else about a token, its times and whether its key is
-// still published included, is looked at each time, so that nothing is accepted for being remembered.
-type verifyOnce struct {
+// cachingMethod is a signing method that remembers good signatures, because verification with a public key costs 20 to 50
+// times an HMAC. Only the signature is remembered: the claims, and whether the key is still published, are checked each time.
+type cachingMethod struct {
 	jwt.SigningMethod
-	seen *lru.Cache[[sha256.Size]byte, crypto.PublicKey]
+	verified *verifiedCache
 }
 
 // Verify implements [jwt.SigningMethod].
-func (v verifyOnce) Verify(signed string, signature []byte, key any) error {
-	id := sha256.Sum256(append([]byte(signed+"."), signature...))
+func (m cachingMethod) Verify(signed string, signature []byte, key any) error {
+	digest := sha256.Sum256(append([]byte(signed+"."), signature...))
 	public := key.(interface{ Equal(crypto.PublicKey) bool })
-	if good, found := v.seen.Get(id); found && public.Equal(good) {
+	if good, found := m.verified.Get(digest); found && public.Equal(good) {
 		return nil
 	}
-	err := v.SigningMethod.Verify(signed, signature, key)
+	err := m.SigningMethod.Verify(signed, signature, key)
 	if err == nil {
-		v.seen.Add(id, key)
+		m.verified.Add(digest, key)
 	}
 	return err
 }

@@ -11,22 +11,22 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// lingerTime is how long a client that is refused may go on sending before its connection is closed.
+// lingerTime is how long a refused client may continue to send before its connection is closed.
 const lingerTime = time.Second
 
-// refusedKey is the local under which a request carries the [refusal] that [RefuseMalformed] gave it.
-type refusedKey struct{}
+// malformedKey is the key of a request's [malformed] in its locals.
+type malformedKey struct{}
 
-// refusal is an error that ends a connection.
-type refusal struct {
+// malformed is the error of a request after which the connection is closed.
+type malformed struct {
 	error
 	conn net.Conn
 }
 
-// Close implements [io.Closer], for fasthttp, which calls it when the answer was written. What a client still sends is read
-// and dropped for a while: closed at once, the connection would be reset, and the answer lost (RFC 9112 section 9.6).
-func (r refusal) Close() error {
-	if conn, ok := r.conn.(*net.TCPConn); ok {
+// Close implements [io.Closer]. Fasthttp calls it after it has written the answer. It reads and drops what the client still
+// sends, because an immediate close would reset the connection and lose the answer (RFC 9112, section 9.6).
+func (m malformed) Close() error {
+	if conn, ok := m.conn.(*net.TCPConn); ok {
 		_ = conn.CloseWrite()
 		_ = conn.SetReadDeadline(time.Now().Add(lingerTime))
 		_, _ = io.Copy(io.Discard, conn)
@@ -34,47 +34,43 @@ func (r refusal) Close() error {
 	return nil
 }
 
-// RefuseMalformed refuses requests that cannot be read, or that another server might read differently, and closes their
-// connection: nothing behind them is taken for a request. They run through the middleware like all others, for its log
-// and headers, as far as [StopRefused].
-func RefuseMalformed(app *fiber.App) {
+// CheckFraming marks requests that cannot be read, or that a proxy might read differently, and closes their connections:
+// nothing that follows is read as a request. They pass the middleware, for its log and headers, up to [RefuseMalformed].
+func CheckFraming(app *fiber.App) {
 	server := app.Server()
 	next := server.Handler
-	refuse := func(ctx *fasthttp.RequestCtx, err error) {
-		ctx.SetUserValue(refusedKey{}, refusal{err, ctx.Conn()})
+	mark := func(ctx *fasthttp.RequestCtx, err error) {
+		ctx.SetUserValue(malformedKey{}, malformed{err, ctx.Conn()})
 		ctx.SetConnectionClose()
 		next(ctx)
 	}
-	server.ErrorHandler = func(ctx *fasthttp.RequestCtx, err error) { refuse(ctx, judgeUnread(err)) }
+	server.ErrorHandler = func(ctx *fasthttp.RequestCtx, err error) { mark(ctx, readError(err)) }
 	server.Handler = func(ctx *fasthttp.RequestCtx) {
-		chunked, certain := framing(&ctx.Request.Header)
-		if !certain {
-			refuse(ctx, fiber.ErrBadRequest)
+		chunked, valid := parseFraming(&ctx.Request.Header)
+		if !valid {
+			mark(ctx, fiber.ErrBadRequest)
 			return
 		}
 		if chunked {
-			ctx.SetConnectionClose() // fasthttp forgives faults in the chunks' lines, so that their end may be in doubt
+			ctx.SetConnectionClose() // fasthttp accepts malformed chunks, so that the end of the body is uncertain
 		}
 		next(ctx)
 	}
 }
 
-// StopRefused ends the way of the requests that [RefuseMalformed] refused.
-func StopRefused(c *fiber.Ctx) error {
-	if r, refused := c.Locals(refusedKey{}).(refusal); refused {
-		return r.error
+// RefuseMalformed is the middleware that refuses the requests marked by [CheckFraming].
+func RefuseMalformed(c *fiber.Ctx) error {
+	if m, marked := c.Locals(malformedKey{}).(malformed); marked {
+		return m.error
 	}
 	return c.Next()
 }
 
-// judgeUnread turns an error that fasthttp met while it read a request into the one that clients are told.
-func judgeUnread(err error) error {
-	var (
-		header *fasthttp.ErrSmallBuffer
-		fault  net.Error
-	)
+// readError turns fasthttp's error from reading a request into the error for the client.
+func readError(err error) error {
+	var fault net.Error
 	switch {
-	case errors.As(err, &header):
+	case errors.As(err, new(*fasthttp.ErrSmallBuffer)):
 		return fiber.ErrRequestHeaderFieldsTooLarge
 	case errors.Is(err, fasthttp.ErrBodyTooLarge):
 		return fiber.ErrRequestEntityTooLarge
@@ -84,9 +80,9 @@ func judgeUnread(err error) error {
 	return fiber.ErrBadRequest
 }
 
-// framing tells whether a request's body is chunked, and whether its head is certain: not one of those that fasthttp lets
-// pass but RFC 9112 has refused (sections 2.3, 5.1, 5.2, 6.1) because proxies disagree on where such a request ends.
-func framing(head *fasthttp.RequestHeader) (chunked, certain bool) {
+// parseFraming reports whether a request's body is chunked, and whether its head is valid. Fasthttp accepts some heads that
+// RFC 9112 forbids (sections 2.3, 5.1, 5.2, 6.1), because proxies disagree on where such a request ends.
+func parseFraming(head *fasthttp.RequestHeader) (chunked, valid bool) {
 	if version := string(head.Protocol()); version != "HTTP/1.1" && version != "HTTP/1.0" {
 		return false, false
 	}

@@ -7,8 +7,8 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// AcceptAnyMethod lets the router refuse methods that Fiber does not know (PROPFIND, say) as it refuses those that a
-// path does not have; by itself Fiber answers them before any middleware, with a text of its own.
+// AcceptAnyMethod makes the router answer methods that Fiber does not know, such as PROPFIND, like those that a path does not
+// have. Fiber itself answers them as plain text and before any middleware.
 func AcceptAnyMethod(app *fiber.App) {
 	server, known := app.Server(), app.Config().RequestMethods
 	next := server.Handler

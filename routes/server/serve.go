@@ -1,4 +1,4 @@
-// Package server is what is below Fiber: the listener, the framing of requests, and the end.
+// Package server is the part of the HTTP server below Fiber: the listener, the framing of requests, and the shutdown.
 package server
 
 import (
@@ -16,39 +16,37 @@ import (
 	"taskapi/middleware"
 )
 
-// drainTimeout bounds the end of a server: the requests under way have their own deadlines, which are shorter.
+// drainTimeout limits the shutdown. Requests in flight have shorter deadlines.
 const drainTimeout = config.MaxRequestTimeout + time.Second
 
-// sendBuffer is how much of an answer the system may hold for a client that does not read it, about. Left to itself it goes
-// up to megabytes, until there is no memory for anyone's packets.
+// sendBuffer is about how many bytes of an answer the system buffers for a client that does not read. The default grows to
+// megabytes, and many such clients would use up the memory for TCP.
 const sendBuffer = 128 << 10
 
-var errCutOff = errors.New("requests were still under way at the end")
-
-// Serve answers requests on a listener until ctx ends. Then it refuses new requests, sees those under way answered, and
-// returns, within ten seconds.
-func Serve(ctx context.Context, app *fiber.App, listener net.Listener, drain *middleware.Drain) error {
+// Serve answers requests until ctx ends. Then it refuses new requests, waits for those in flight, and returns within ten
+// seconds.
+func Serve(ctx context.Context, app *fiber.App, inner net.Listener, drain *middleware.Drain) error {
 	failed := make(chan error, 1)
-	go func() { failed <- app.Listener(patient{listener}) }()
+	go func() { failed <- app.Listener(listener{inner}) }()
 	select {
 	case err := <-failed:
 		return err
 	case <-ctx.Done():
 	}
-	bounded, cancel := context.WithTimeout(context.Background(), drainTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
-	waited := drain.Wait(bounded)
+	drained := drain.Shutdown(ctx)
 	err := app.ShutdownWithTimeout(time.Second)
 	switch {
-	case waited != nil:
-		return errCutOff
+	case drained != nil:
+		return errors.New("requests were still in flight at the end of the shutdown")
 	case errors.Is(err, context.DeadlineExceeded):
-		return nil // what is still open are connections on which no whole request has come: their clients lose nothing
+		return nil // the open connections have no complete request
 	}
 	return err
 }
 
-// ServeMetrics answers on an address of its own, for as long as the process lives, and returns once it listens.
+// ServeMetrics listens on address and answers in the background until the process ends.
 func ServeMetrics(address string, handler http.Handler, log *slog.Logger) error {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
@@ -60,12 +58,11 @@ func ServeMetrics(address string, handler http.Handler, log *slog.Logger) error 
 	return nil
 }
 
-// patient waits when the system is short of file descriptors, which Fiber's server would take for the end, and bounds what
-// the system holds for a connection.
-type patient struct{ net.Listener }
+// listener waits while the system has no file descriptors, an error at which fasthttp would stop, and sets [sendBuffer].
+type listener struct{ net.Listener }
 
 // Accept implements [net.Listener].
-func (l patient) Accept() (net.Conn, error) {
+func (l listener) Accept() (net.Conn, error) {
 	for wait := 5 * time.Millisecond; ; wait = min(2*wait, time.Second) {
 		conn, err := l.Listener.Accept()
 		if tcp, ok := conn.(*net.TCPConn); ok {
