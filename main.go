@@ -46,7 +46,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	case config.Explain:
 		return explain(ctx, cfg, command.Token, stdin, stdout)
 	case config.Migrate:
-		return models.Migrate(ctx, cfg, cfg.Logger(stderr))
+		return models.Migrate(ctx, cfg, models.Owned(), cfg.Logger(stderr))
 	case config.Token:
 		return printToken(cfg, command, stdout, stderr)
 	case config.Health:
@@ -60,7 +60,7 @@ func serve(ctx context.Context, cfg *config.Config, stderr io.Writer) error {
 		return err
 	}
 	log, drain := cfg.Logger(stderr), &middleware.Drain{}
-	db, err := models.Open(ctx, cfg, log)
+	db, err := models.Open(ctx, cfg, models.Owned(), log)
 	if err != nil {
 		return err
 	}
@@ -103,7 +103,7 @@ func explain(ctx context.Context, cfg *config.Config, token string, stdin io.Rea
 
 func copyDatabase(ctx context.Context, command config.Command, stdout, stderr io.Writer) error {
 	progress := config.NewProgress(stderr)
-	copied, err := models.Copy(ctx, command.From, command.To, progress.Show)
+	copied, err := models.Copy(ctx, command.From, command.To, models.Owned(), progress.Show)
 	progress.End()
 	if err == nil {
 		_, err = fmt.Fprintf(stdout, "copied %d tasks of %d users, verified\n", copied.Tasks, copied.Users)

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 
+	"gorm.io/gorm"
+
 	"taskapi/config"
 )
 
@@ -17,9 +19,9 @@ type Progress func(phase string, done, total int64)
 
 // Copy copies all users and tasks, with their ids and times, into a database that has none. It sees the source as of one
 // moment, changes nothing there and holds up nobody. At the end it reads both sides back and compares them, user by
-// user. An error, the end of ctx or that of the process leaves the target as it was.
-func Copy(ctx context.Context, from, to config.Database, progress Progress) (Copied, error) {
-	copied, err := copyAll(ctx, from, to, progress)
+// user. It refuses owned models that it cannot copy. An error, the end of ctx or that of the process leaves the target as it was.
+func Copy(ctx context.Context, from, to config.Database, owned []any, progress Progress) (Copied, error) {
+	copied, err := copyAll(ctx, from, to, owned, progress)
 	switch {
 	case err == nil:
 		return copied, nil
@@ -29,12 +31,15 @@ func Copy(ctx context.Context, from, to config.Database, progress Progress) (Cop
 	return Copied{}, fmt.Errorf("copy: %s", oneLine(err))
 }
 
-func copyAll(ctx context.Context, from, to config.Database, progress Progress) (copied Copied, err error) {
+func copyAll(ctx context.Context, from, to config.Database, owned []any, progress Progress) (copied Copied, err error) {
 	source, err := openSource(ctx, from)
 	if err != nil {
 		return copied, err
 	}
 	defer source.close()
+	if err := refuseUncopied(source.DB, owned); err != nil {
+		return copied, err
+	}
 	total, lastID, err := source.survey()
 	if err != nil {
 		return copied, err
@@ -44,7 +49,7 @@ func copyAll(ctx context.Context, from, to config.Database, progress Progress) (
 		return copied, err
 	}
 	defer target.close()
-	if err := target.prepare(source); err != nil {
+	if err := target.prepare(source, owned); err != nil {
 		return copied, err
 	}
 	if err := fill(target, source, userTable, nil); err != nil {
@@ -63,6 +68,20 @@ func copyAll(ctx context.Context, from, to config.Database, progress Progress) (
 		return copied, err
 	}
 	return copied, target.publish()
+}
+
+// refuseUncopied returns an error if there is an owned model whose table the copy would leave out.
+func refuseUncopied(db *gorm.DB, owned []any) error {
+	for _, model := range owned {
+		stmt := &gorm.Statement{DB: db}
+		if err := stmt.Parse(model); err != nil {
+			return err
+		}
+		if stmt.Schema.Table != taskTable.name {
+			return fmt.Errorf("the table %s cannot be copied", stmt.Schema.Table)
+		}
+	}
+	return nil
 }
 
 // counter counts tasks.

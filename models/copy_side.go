@@ -155,13 +155,13 @@ func (s *side) setLastID(id int64) error {
 
 // prepare makes the tables and keeps others from them. A target that holds anything is refused: first before the
 // migration, which would hold up those who use it, then once nobody can add to it.
-func (s *side) prepare(source *side) error {
+func (s *side) prepare(source *side, owned []any) error {
 	if s.identity != "" && s.identity == source.identity {
 		return s.fault(errors.New("is the source itself"))
 	}
 	err := s.refuseFull()
 	if err == nil {
-		err = migrateTables(s.DB, "")
+		err = migrateTables(s.DB, owned, "")
 	}
 	if err == nil && s.Name() == "postgres" {
 		err = s.Exec("LOCK TABLE users, tasks IN EXCLUSIVE MODE").Error

@@ -27,17 +27,17 @@ import (
 // that one which got lost on the way keeps all of them waiting, even when the database is back.
 const connectTimeout = 3 * time.Second
 
-// Open connects to the database, brings its tables up to date if cfg says so, and returns it with the guard of isolation
-// in place. It waits for a PostgreSQL that cannot be reached yet. Statements run one by one, without a transaction around
-// each; slow ones are logged without their values.
-func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (*gorm.DB, error) {
+// Open connects to the database, brings the tables of the owned models up to date if cfg says so, and returns it with the
+// guard of isolation in place. It waits for a PostgreSQL that cannot be reached yet. Statements run one by one, without a
+// transaction around each; slow ones are logged without their values.
+func Open(ctx context.Context, cfg *config.Config, owned []any, log *slog.Logger) (*gorm.DB, error) {
 	if cfg.Migrate {
-		if err := Migrate(ctx, cfg, log); err != nil {
+		if err := Migrate(ctx, cfg, owned, log); err != nil {
 			return nil, err
 		}
 	}
 	db, err := open(ctx, cfg, cfg.Database, log, func(ctx context.Context, db *gorm.DB) error {
-		return checkTables(ctx, db, cfg.AuthUsersTable)
+		return checkTables(ctx, db, owned, cfg.AuthUsersTable)
 	})
 	if err == nil && cfg.Database.Pooled {
 		var timeout string
@@ -48,10 +48,10 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (*gorm.DB, 
 	return db, err
 }
 
-// Migrate brings the tables up to date, over a connection of its own, and does nothing else.
-func Migrate(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
+// Migrate brings the tables of the owned models up to date, over a connection of its own, and does nothing else.
+func Migrate(ctx context.Context, cfg *config.Config, owned []any, log *slog.Logger) error {
 	db, err := open(ctx, cfg, cfg.MigrateDatabase, log, func(ctx context.Context, db *gorm.DB) error {
-		return migrate(ctx, db, cfg.AuthUsersTable)
+		return migrate(ctx, db, owned, cfg.AuthUsersTable)
 	})
 	if err != nil {
 		return err

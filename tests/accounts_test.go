@@ -71,7 +71,7 @@ func refuseStart(t testing.TB, databaseURL, table string, words ...string) {
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	_, err = models.Open(ctx, cfg, slog.New(slog.DiscardHandler))
+	_, err = models.Open(ctx, cfg, models.Owned(), slog.New(slog.DiscardHandler))
 	require.Error(t, err)
 	require.NoError(t, ctx.Err(), "the start waits")
 	require.NotContains(t, err.Error(), "\n")

@@ -26,7 +26,7 @@ func startSix(t *testing.T, settings ...string) {
 	var group sync.WaitGroup
 	for range 6 {
 		group.Go(func() {
-			db, err := models.Open(context.Background(), cfg, slog.New(slog.DiscardHandler))
+			db, err := models.Open(context.Background(), cfg, models.Owned(), slog.New(slog.DiscardHandler))
 			if assert.NoError(t, err) {
 				assert.NoError(t, models.Close(db))
 			}
@@ -181,7 +181,7 @@ func TestAMigrationNeverCutsATextShort(t *testing.T) {
 			"INSERT INTO tasks VALUES (1, 'ann', '"+strings.Repeat("x", 300)+"', NULL, false, '2026-01-08', '2026-01-08')")
 		cfg, err := parse("DATABASE_URL", databaseURL)
 		require.NoError(t, err)
-		_, err = models.Open(context.Background(), cfg, slog.New(slog.DiscardHandler))
+		_, err = models.Open(context.Background(), cfg, models.Owned(), slog.New(slog.DiscardHandler))
 		require.ErrorContains(t, err, "chk_tasks_title", "what breaks the rules stops the start")
 		var length int
 		require.NoError(t, elsewhere.QueryRow("SELECT length(title) FROM tasks").Scan(&length))

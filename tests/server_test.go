@@ -74,7 +74,7 @@ func newServer(t testing.TB, databaseURL string, settings ...string) *server {
 	require.NoError(t, err)
 	s := &server{cfg: cfg, drain: &middleware.Drain{}, logs: &logBuffer{}}
 	log := cfg.Logger(s.logs)
-	db, err := models.Open(context.Background(), cfg, log)
+	db, err := models.Open(context.Background(), cfg, models.Owned(), log)
 	require.NoError(t, err)
 	s.db = db
 	t.Cleanup(func() { _ = models.Close(db) })
