@@ -13,10 +13,10 @@ const (
 	unreadGuess = 512 << 10
 )
 
-// LimitUnread wraps a handler that reads and whose answer may be large, behind [Authenticate]. It refuses users with 429
-// of whose answers too many bytes wait for clients that do not read them: each stays in memory until the server gives its
-// client up.
-func LimitUnread(answer fiber.Handler) fiber.Handler {
+// LimitUnread wraps handlers that read and whose answers may be large, behind [Authenticate]. It refuses users with 429 of
+// whose answers too many bytes wait for clients that do not read them: each stays in memory until the server gives its
+// client up. A user has one count for all the handlers that one limit wraps.
+func LimitUnread() func(answer fiber.Handler) fiber.Handler {
 	var (
 		mu     sync.Mutex
 		unread = map[string]int{}
@@ -35,21 +35,23 @@ func LimitUnread(answer fiber.Handler) fiber.Handler {
 		c.Context().SetConnectionClose()
 		return fiber.ErrTooManyRequests
 	}
-	return func(c *fiber.Ctx) error {
-		user := UserID(c)
-		defer add(user, -unreadGuess)
-		if add(user, unreadGuess) >= maxUnread {
-			return refuse(c)
+	return func(answer fiber.Handler) fiber.Handler {
+		return func(c *fiber.Ctx) error {
+			user := UserID(c)
+			defer add(user, -unreadGuess)
+			if add(user, unreadGuess) >= maxUnread {
+				return refuse(c)
+			}
+			if err := answer(c); err != nil {
+				return err
+			}
+			size := len(c.Response().Body())
+			c.Locals(unreadKey, closer(func() { add(user, -size) }))
+			if add(user, size)-unreadGuess >= maxUnread {
+				return refuse(c)
+			}
+			return nil
 		}
-		if err := answer(c); err != nil {
-			return err
-		}
-		size := len(c.Response().Body())
-		c.Locals(unreadKey, closer(func() { add(user, -size) }))
-		if add(user, size)-unreadGuess >= maxUnread {
-			return refuse(c)
-		}
-		return nil
 	}
 }
 

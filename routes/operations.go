@@ -15,8 +15,8 @@ import (
 // readyTimeout bounds how long a readiness check waits for the database.
 const readyTimeout = 2 * time.Second
 
-func operationRoutes(db *gorm.DB, drain *middleware.Drain) []route {
-	return []route{
+func operationRoutes(db *gorm.DB, drain *middleware.Drain) []Route {
+	return []Route{
 		{fiber.MethodGet, "/health", health},
 		{fiber.MethodGet, "/ready", ready(db, drain)},
 	}

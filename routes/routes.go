@@ -5,6 +5,7 @@ package routes
 import (
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -15,13 +16,13 @@ import (
 	"taskapi/middleware"
 )
 
-// route is a line of the route table.
-type route struct {
-	method, path string
-	handler      fiber.Handler
+// Route is a line of the route table.
+type Route struct {
+	Method, Path string
+	Handler      fiber.Handler
 }
 
-// maxUnderWay is how many requests on tasks are answered at a time. It is far more than the database takes at once, and
+// maxUnderWay is how many requests on users' rows are answered at a time. It is far more than the database takes at once, and
 // those that wait for it hold some 100 kB each at most.
 const maxUnderWay = 1024
 
@@ -34,6 +35,8 @@ type Parts struct {
 	// Keys and Metrics may be nil: then no issuer is trusted, and nothing is measured.
 	Keys    *middleware.KeySet
 	Metrics *middleware.Metrics
+	// Extra returns the routes of further resources, which get the same middleware and limits as those of tasks; it may be nil.
+	Extra func(db *gorm.DB) []Route
 }
 
 // New makes the app that main serves and every test drives.
@@ -69,7 +72,11 @@ func New(p Parts) *fiber.App {
 	add(app, documentationRoutes())
 
 	rate := middleware.NewRateLimit(p.Config.RateLimit)
-	add(app, taskRoutes(p.DB),
+	owned := taskRoutes(p.DB)
+	if p.Extra != nil {
+		owned = append(owned, p.Extra(p.DB)...)
+	}
+	add(app, limitLists(owned),
 		p.Drain.Handler(),
 		middleware.LimitTime(p.Config.RequestTimeout),
 		rate.Strangers(),
@@ -81,15 +88,26 @@ func New(p Parts) *fiber.App {
 	return app
 }
 
+// limitLists puts all routes that answer with a list, those that read and name no row, behind one [middleware.LimitUnread].
+func limitLists(routes []Route) []Route {
+	limit := middleware.LimitUnread()
+	for i, r := range routes {
+		if r.Method == fiber.MethodGet && !strings.Contains(r.Path, ":") {
+			routes[i].Handler = limit(r.Handler)
+		}
+	}
+	return routes
+}
+
 // add registers the routes of a group. What stands before their handlers runs for their own methods and paths alone, so
 // that an unknown path is 404 and a wrong method 405 with or without a token.
-func add(app *fiber.App, routes []route, before ...fiber.Handler) {
+func add(app *fiber.App, routes []Route, before ...fiber.Handler) {
 	for _, r := range routes {
-		handlers := append(before[:len(before):len(before)], r.handler)
-		if r.method == fiber.MethodGet {
-			app.Get(r.path, handlers...) // HEAD, too
+		handlers := append(before[:len(before):len(before)], r.Handler)
+		if r.Method == fiber.MethodGet {
+			app.Get(r.Path, handlers...) // HEAD, too
 		} else {
-			app.Add(r.method, r.path, handlers...)
+			app.Add(r.Method, r.Path, handlers...)
 		}
 	}
 }

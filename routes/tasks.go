@@ -23,10 +23,10 @@ var statusFilters = map[string]map[string]any{
 // tasks handles the requests on the tasks of the user who makes them.
 type tasks struct{ db *gorm.DB }
 
-func taskRoutes(db *gorm.DB) []route {
+func taskRoutes(db *gorm.DB) []Route {
 	t := tasks{db}
-	return []route{
-		{fiber.MethodGet, "/api/tasks", middleware.LimitUnread(t.list)},
+	return []Route{
+		{fiber.MethodGet, "/api/tasks", t.list},
 		{fiber.MethodPost, "/api/tasks", t.create},
 		{fiber.MethodGet, "/api/tasks/:id", t.get},
 		{fiber.MethodPut, "/api/tasks/:id", t.replace},
