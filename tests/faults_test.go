@@ -169,7 +169,7 @@ func TestLimitsOfBodyAndHeaderHoldOnEveryRoute(t *testing.T) {
 		s.as("ann").call(t, 201, "POST", "/api/tasks", whole)
 
 		s.listen(t) // app.Test has no answer for what ends a connection
-		for _, r := range calls {
+		for _, r := range append(calls, request{method: "GET", path: "/health"}, request{method: "GET", path: "/ready"}) {
 			r.body, r.header = nil, map[string]string{"X-Large": strings.Repeat("x", 20<<10)}
 			got := s.send(t, r)
 			require.Equal(t, 431, got.StatusCode)
