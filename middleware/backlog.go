@@ -13,9 +13,10 @@ const (
 	answerEstimate = 512 << 10
 )
 
-// LimitBacklog wraps a handler whose answers may be large. It refuses a user with 429 while the user's backlog is full: the
-// answers in memory that clients have not read. An answer leaves the backlog when it is written or its connection times out.
-func LimitBacklog(answer fiber.Handler) fiber.Handler {
+// LimitBacklog stands before handlers whose answers may be large, behind [Authenticate]. It refuses a user with 429 while the
+// user's backlog is full: the answers in memory that clients have not read. An answer leaves the backlog when it is written or
+// its connection times out. All routes that share the handler share the backlog.
+func LimitBacklog() fiber.Handler {
 	var (
 		mu      sync.Mutex
 		backlog = map[string]int{}
@@ -40,7 +41,7 @@ func LimitBacklog(answer fiber.Handler) fiber.Handler {
 		if add(user, answerEstimate) >= maxBacklog {
 			return refuse(c)
 		}
-		if err := answer(c); err != nil {
+		if err := c.Next(); err != nil {
 			return err
 		}
 		size := len(c.Response().Body())

@@ -30,7 +30,7 @@ var swaggerUI = swagger.Config{
 	ShowMutatedRequest:     true,
 }
 
-func documentationRoutes() []route {
+func documentationRoutes() []Route {
 	json, err := yaml.YAMLToJSON(openAPI)
 	if err != nil {
 		panic(fmt.Errorf("the embedded OpenAPI document: %w", err))
@@ -45,7 +45,7 @@ func documentationRoutes() []route {
 	}
 	serveJSON := func(c *fiber.Ctx) error { return c.Type("json").Send(json) }
 	redirect := func(c *fiber.Ctx) error { return c.Redirect("/docs/") }
-	return []route{
+	return []Route{
 		{fiber.MethodGet, "/openapi.json", serveJSON},
 		{fiber.MethodGet, "/openapi.yaml", func(c *fiber.Ctx) error { return c.Type("yaml", "utf-8").Send(openAPI) }},
 		{fiber.MethodGet, "/docs/", servePage},

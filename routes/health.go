@@ -18,8 +18,8 @@ import (
 // readyTimeout limits how long /ready waits for the database.
 const readyTimeout = 2 * time.Second
 
-func healthRoutes(db *gorm.DB, drain *middleware.Drain) []route {
-	return []route{
+func healthRoutes(db *gorm.DB, drain *middleware.Drain) []Route {
+	return []Route{
 		{fiber.MethodGet, "/health", health},
 		{fiber.MethodGet, "/ready", ready(db, drain)},
 	}

@@ -3,6 +3,7 @@ package routes
 
 import (
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -14,13 +15,13 @@ import (
 	"taskapi/routes/server"
 )
 
-// route is a line of the route table.
-type route struct {
-	method, path string
-	handler      fiber.Handler
+// Route is a line of the route table.
+type Route struct {
+	Method, Path string
+	Handler      fiber.Handler
 }
 
-// maxInFlight is the limit of requests on tasks in flight. It is far more than the database serves at a time; each request
+// maxInFlight is the limit of requests on users' rows in flight. It is far more than the database serves at a time; each request
 // that waits holds about 100 kB at most.
 const maxInFlight = 1024
 
@@ -33,6 +34,8 @@ type Deps struct {
 	// Keys and Metrics may be nil: then no issuer is trusted and nothing is measured.
 	Keys    *token.KeySet
 	Metrics *middleware.Metrics
+	// Extra are routes of further resources. They get the same middleware and limits as those of the tasks.
+	Extra []Route
 }
 
 // New makes the app.
@@ -67,8 +70,8 @@ func New(d Deps) *fiber.App {
 	add(app, healthRoutes(d.DB, d.Drain))
 	add(app, documentationRoutes())
 
-	rate := middleware.NewRateLimit(d.Config.RateLimit)
-	add(app, taskRoutes(d.DB),
+	rate, backlog := middleware.NewRateLimit(d.Config.RateLimit), middleware.LimitBacklog()
+	chain := []fiber.Handler{
 		d.Drain.Handler(),
 		middleware.LimitTime(d.Config.RequestTimeout),
 		rate.PerAddress(),
@@ -76,19 +79,29 @@ func New(d Deps) *fiber.App {
 		rate.PerUser(),
 		middleware.LimitInFlight(maxInFlight),
 		middleware.LimitBody(),
-	)
+	}
+	for _, r := range append(taskRoutes(d.DB), d.Extra...) {
+		if r.list() {
+			add(app, []Route{r}, append(chain, backlog)...)
+		} else {
+			add(app, []Route{r}, chain...)
+		}
+	}
 	return app
 }
 
+// list reports whether a route answers with a list: it reads, and names no row.
+func (r Route) list() bool { return r.Method == fiber.MethodGet && !strings.Contains(r.Path, ":") }
+
 // add registers the routes of a group. The handlers in before run only for these routes, so that an unknown path is 404 and a
 // wrong method 405 with or without a token.
-func add(app *fiber.App, routes []route, before ...fiber.Handler) {
+func add(app *fiber.App, routes []Route, before ...fiber.Handler) {
 	for _, r := range routes {
-		handlers := append(before[:len(before):len(before)], r.handler)
-		if r.method == fiber.MethodGet {
-			app.Get(r.path, handlers...) // and HEAD
+		handlers := append(before[:len(before):len(before)], r.Handler)
+		if r.Method == fiber.MethodGet {
+			app.Get(r.Path, handlers...) // and HEAD
 		} else {
-			app.Add(r.method, r.path, handlers...)
+			app.Add(r.Method, r.Path, handlers...)
 		}
 	}
 }

@@ -24,10 +24,10 @@ var statusFilters = map[string]map[string]any{
 // tasks has the handlers of the caller's tasks.
 type tasks struct{ db *gorm.DB }
 
-func taskRoutes(db *gorm.DB) []route {
+func taskRoutes(db *gorm.DB) []Route {
 	t := tasks{db}
-	return []route{
-		{fiber.MethodGet, "/api/tasks", middleware.LimitBacklog(t.list)},
+	return []Route{
+		{fiber.MethodGet, "/api/tasks", t.list},
 		{fiber.MethodPost, "/api/tasks", t.create},
 		{fiber.MethodGet, "/api/tasks/:id", t.get},
 		{fiber.MethodPut, "/api/tasks/:id", t.replace},

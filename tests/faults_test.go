@@ -170,7 +170,7 @@ func TestLimitsOfBodyAndHeaderHoldOnEveryRoute(t *testing.T) {
 		s.as("ann").call(t, 201, "POST", "/api/tasks", whole)
 
 		s.listen(t) // app.Test gets no answer if the connection is closed
-		for _, r := range calls {
+		for _, r := range append(calls, request{method: "GET", path: "/health"}, request{method: "GET", path: "/ready"}) {
 			r.body, r.header = nil, map[string]string{"X-Large": strings.Repeat("x", 20<<10)}
 			got := s.send(t, r)
 			require.Equal(t, 431, got.StatusCode)

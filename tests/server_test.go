@@ -69,6 +69,18 @@ func newSQLite(t testing.TB) string {
 // newServer starts the program in memory. Settings are name, value pairs of environment variables.
 func newServer(t testing.TB, databaseURL string, settings ...string) *server {
 	t.Helper()
+	return newServerWith(t, databaseURL, declared{}, settings...)
+}
+
+// declared is what a test declares in addition to the program's own resources.
+type declared struct {
+	models []any
+	routes func(db *gorm.DB) []routes.Route
+}
+
+// newServerWith is newServer with further resources.
+func newServerWith(t testing.TB, databaseURL string, further declared, settings ...string) *server {
+	t.Helper()
 	cfg, err := parse(append([]string{
 		"BETTER_AUTH_SECRET", testSecret, "DATABASE_URL", databaseURL,
 		"ENVIRONMENT", "production", "LOG_LEVEL", "debug", "CORS_ORIGINS", "https://app.example.com",
@@ -77,7 +89,7 @@ func newServer(t testing.TB, databaseURL string, settings ...string) *server {
 	require.NoError(t, err)
 	s := &server{cfg: cfg, drain: &middleware.Drain{}, logs: &logBuffer{}}
 	log := cfg.Logger(s.logs)
-	db, err := database.Open(context.Background(), cfg, models.Owned(), log)
+	db, err := database.Open(context.Background(), cfg, append(models.Owned(), further.models...), log)
 	require.NoError(t, err)
 	s.db = db
 	t.Cleanup(func() { _ = database.Close(db) })
@@ -86,6 +98,9 @@ func newServer(t testing.TB, databaseURL string, settings ...string) *server {
 	s.deps = routes.Deps{
 		Config: cfg, DB: db, Log: log, Drain: s.drain, Keys: token.NewKeySet(ctx, cfg.Issuer, log),
 		Metrics: middleware.NewMetrics(database.Collectors(db)...),
+	}
+	if further.routes != nil {
+		s.deps.Extra = further.routes(db)
 	}
 	s.app = routes.New(s.deps)
 	return s
@@ -137,7 +152,33 @@ type request struct {
 // send sends a request and checks both against the OpenAPI document.
 func (s *server) send(t testing.TB, r request) answer {
 	t.Helper()
-	var body []byte
+	got := s.sendUnchecked(t, r)
+	sent, body := s.newRequest(t, r)
+	checkAgainstDocument(t, sent, body, got)
+	requireSecureHeaders(t, sent.URL.Path, got.Header)
+	return got
+}
+
+// sendUnchecked is send for routes that the document lacks.
+func (s *server) sendUnchecked(t testing.TB, r request) answer {
+	t.Helper()
+	roundTrip := func(req *http.Request) (*http.Response, error) { return s.app.Test(req, -1) }
+	if s.address != "" {
+		roundTrip = http.DefaultTransport.RoundTrip
+	}
+	req, _ := s.newRequest(t, r)
+	response, err := roundTrip(req)
+	require.NoError(t, err, "%s %s", r.method, r.path)
+	defer response.Body.Close()
+	read, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	return answer{response, read}
+}
+
+// newRequest makes the request that a description stands for, and returns its body as well.
+func (s *server) newRequest(t testing.TB, r request) (req *http.Request, body []byte) {
+	t.Helper()
+	var err error
 	switch value := r.body.(type) {
 	case nil:
 	case string:
@@ -145,37 +186,21 @@ func (s *server) send(t testing.TB, r request) answer {
 	case []byte:
 		body = value
 	default:
-		var err error
 		body, err = json.Marshal(value)
 		require.NoError(t, err)
 	}
-	newRequest := func() *http.Request {
-		req, err := http.NewRequest(r.method, "http://"+cmp.Or(s.address, "api.example.com")+r.path, bytes.NewReader(body))
-		require.NoError(t, err)
-		if r.body != nil {
-			req.Header.Set("Content-Type", "application/json")
-		}
-		if r.user != "" {
-			req.Header.Set("Authorization", "Bearer "+tokenOf(t, r.user))
-		}
-		for name, value := range r.header {
-			req.Header.Set(name, value)
-		}
-		return req
-	}
-	roundTrip := func(req *http.Request) (*http.Response, error) { return s.app.Test(req, -1) }
-	if s.address != "" {
-		roundTrip = http.DefaultTransport.RoundTrip
-	}
-	response, err := roundTrip(newRequest())
-	require.NoError(t, err, "%s %s", r.method, r.path)
-	defer response.Body.Close()
-	read, err := io.ReadAll(response.Body)
+	req, err = http.NewRequest(r.method, "http://"+cmp.Or(s.address, "api.example.com")+r.path, bytes.NewReader(body))
 	require.NoError(t, err)
-	got := answer{response, read}
-	checkAgainstDocument(t, newRequest(), body, got)
-	requireSecureHeaders(t, newRequest().URL.Path, got.Header)
-	return got
+	if r.body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if r.user != "" {
+		req.Header.Set("Authorization", "Bearer "+tokenOf(t, r.user))
+	}
+	for name, value := range r.header {
+		req.Header.Set(name, value)
+	}
+	return req, body
 }
 
 // as makes short calls in a user's name.
