@@ -36,15 +36,16 @@ type Command struct {
 
 const usage = `taskapi serves a multi-user tasks API.
 
-  taskapi [serve]                        serve it (with no setting: on port 8000, from the SQLite file tasks.db)
-  taskapi migrate                        bring the tables up to date, and end
-  taskapi token --user NAME [--ttl 24h]  print a token with which NAME can use it
-  taskapi token explain [TOKEN | -]      say whether a token would be accepted, and why (- reads it from standard input)
-  taskapi copy --from URL --to URL       copy all users and tasks into an empty database or a new SQLite file
-  taskapi health                         say whether the server with these settings lives: ends with status 0 or 1
+  taskapi [serve]                        serve the API: by default on port 8000, from tasks.db
+  taskapi migrate                        bring the tables up to date
+  taskapi token --user NAME [--ttl 24h]  print a token for the user NAME
+  taskapi token explain [TOKEN | -]      say whether a token is accepted, and why (-: from stdin)
+  taskapi copy --from URL --to URL       copy everything to an empty database or a new SQLite file
+  taskapi health                         exit with 0 if the server with these settings answers
   taskapi --help                         print this
 
-Settings come from the environment, then .env.local, then .env:
+Settings come from the environment, then .env.local, then .env, with these defaults.
+The file .env.example in the source explains each one.
 
 `
 

@@ -32,28 +32,28 @@ const (
 
 // Config holds the settings of one server. [Load] and [Parse] return valid ones; the zero value is not usable.
 type Config struct {
-	Environment    string        `env:"ENVIRONMENT" envDefault:"development" help:"development, or production: JSON logs, every interface, no default secret or origins"`
-	Host           string        `env:"HOST" help:"address to listen on (127.0.0.1 in development, 0.0.0.0 in production)"`
+	Environment    string        `env:"ENVIRONMENT" envDefault:"development" help:"development or production"`
+	Host           string        `env:"HOST" help:"address to listen on (127.0.0.1; in production 0.0.0.0)"`
 	Port           uint16        `env:"PORT" envDefault:"8000" help:"port to listen on; 0 takes a free one"`
-	Secret         string        `env:"BETTER_AUTH_SECRET" help:"secret that signs the tokens (HS256); at least 32 characters in production, made at the first start in development"`
-	Rotation       Rotation      `env:"BETTER_AUTH_SECRETS" help:"secrets by version while they rotate, as Better Auth has them: 2:new,1:old; the first signs, all verify"`
-	BetterAuthURL  string        `env:"BETTER_AUTH_URL" help:"origin of a Better Auth server whose key set signs tokens, too: https://app.example.com"`
-	JWKSURL        string        `env:"JWKS_URL" help:"key set of any other issuer (/api/auth/jwks on BETTER_AUTH_URL)"`
-	JWTIssuer      string        `env:"JWT_ISSUER" help:"what iss must be in tokens of the key set (the origin of BETTER_AUTH_URL)"`
-	JWTAudience    string        `env:"JWT_AUDIENCE" help:"what aud must hold in tokens of the key set (the origin of BETTER_AUTH_URL)"`
+	Secret         string        `env:"BETTER_AUTH_SECRET" help:"secret that signs HS256 tokens"`
+	Rotation       Rotation      `env:"BETTER_AUTH_SECRETS" help:"several secrets while they rotate: 2:new,1:old"`
+	BetterAuthURL  string        `env:"BETTER_AUTH_URL" help:"Better Auth server whose key set signs tokens"`
+	JWKSURL        string        `env:"JWKS_URL" help:"key set (/api/auth/jwks on BETTER_AUTH_URL)"`
+	JWTIssuer      string        `env:"JWT_ISSUER" help:"iss of its tokens (the origin of BETTER_AUTH_URL)"`
+	JWTAudience    string        `env:"JWT_AUDIENCE" help:"aud of its tokens (the origin of BETTER_AUTH_URL)"`
 	DatabaseURL    string        `env:"DATABASE_URL" envDefault:"sqlite://tasks.db" help:"postgres://USER:PASSWORD@HOST/NAME or sqlite://FILE"`
-	AuthUsersTable string        `env:"AUTH_USERS_TABLE" help:"table of that database in which Better Auth keeps its users, such as user or auth.user (a table users of the program's own)"`
-	Migrate        bool          `env:"AUTO_MIGRATE" envDefault:"true" help:"bring the tables up to date at the start; if false, the command migrate has to"`
-	MigrateURL     string        `env:"MIGRATE_DATABASE_URL" help:"direct PostgreSQL connection for that, where DATABASE_URL goes through a pooler (DATABASE_URL)"`
-	StartupWait    time.Duration `env:"STARTUP_WAIT" envDefault:"60s" help:"time to wait at the start for a PostgreSQL that cannot be reached"`
+	AuthUsersTable string        `env:"AUTH_USERS_TABLE" help:"table of Better Auth's users in the same database"`
+	Migrate        bool          `env:"AUTO_MIGRATE" envDefault:"true" help:"bring the tables up to date at the start"`
+	MigrateURL     string        `env:"MIGRATE_DATABASE_URL" help:"direct connection for migrations, past a pooler"`
+	StartupWait    time.Duration `env:"STARTUP_WAIT" envDefault:"60s" help:"how long the start waits for PostgreSQL"`
 	MaxConns       int           `env:"DB_MAX_CONNS" envDefault:"16" help:"connections to PostgreSQL at a time"`
-	ConnIdleTime   time.Duration `env:"DB_CONN_IDLE_TIME" envDefault:"5m" help:"time after which an unused connection is closed"`
-	ConnLifetime   time.Duration `env:"DB_CONN_LIFETIME" envDefault:"1h" help:"time after which any connection is replaced by a new one"`
-	CORSOrigins    []string      `env:"CORS_ORIGINS" help:"comma-separated origins of browser clients, or * (localhost ports 3000 and 5173 in development, none in production)"`
+	ConnIdleTime   time.Duration `env:"DB_CONN_IDLE_TIME" envDefault:"5m" help:"how long an unused connection is kept"`
+	ConnLifetime   time.Duration `env:"DB_CONN_LIFETIME" envDefault:"1h" help:"how long any connection is kept"`
+	CORSOrigins    []string      `env:"CORS_ORIGINS" help:"origins of browser clients, separated by commas, or *"`
 	LogLevel       slog.Level    `env:"LOG_LEVEL" envDefault:"info" help:"debug, info, warn or error"`
-	RequestTimeout time.Duration `env:"REQUEST_TIMEOUT" envDefault:"5s" help:"time a request may take before it is answered 503"`
-	RateLimit      int           `env:"RATE_LIMIT" envDefault:"0" help:"requests a minute that each user may make, and each address without a good token; 0 is no limit"`
-	MetricsAddr    string        `env:"METRICS_ADDR" help:"host:port of a listener for Prometheus, apart from the API's; none if empty"`
+	RequestTimeout time.Duration `env:"REQUEST_TIMEOUT" envDefault:"5s" help:"how long a request may take before it is answered 503"`
+	RateLimit      int           `env:"RATE_LIMIT" envDefault:"0" help:"requests a minute per user and address; 0 is no limit"`
+	MetricsAddr    string        `env:"METRICS_ADDR" help:"host:port of a listener for Prometheus"`
 
 	// Database is DatabaseURL, parsed.
 	Database Database `env:"-"`
@@ -186,7 +186,7 @@ func validOrigin(origin string) bool {
 	return host != "" && !strings.Contains(host, "*")
 }
 
-// WriteHelp lists the commands, and every variable with its default and meaning.
+// WriteHelp lists the commands, and every variable with its default and a line on its meaning.
 func WriteHelp(w io.Writer) error {
 	fmt.Fprint(w, usage)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)

@@ -17,6 +17,8 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/joho/godotenv"
 	"github.com/stretchr/testify/require"
+
+	"taskapi/config"
 )
 
 // inDevelopment sets the secret that the test's own tokens are signed with.
@@ -216,6 +218,11 @@ func TestTheRepositorysFilesHoldNoSecretAndNameEverySetting(t *testing.T) {
 		}
 		if file == "../.env.example" {
 			require.Equal(t, settings, listed(string(text)), file)
+			defaults, err := config.Parse()
+			require.NoError(t, err)
+			asShown, err := config.Parse(values)
+			require.NoError(t, err)
+			require.Equal(t, defaults, asShown, "the defaults")
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
@@ -40,12 +41,15 @@ func TestTheCommandLineIsReadOrRefused(t *testing.T) {
 	}
 }
 
-func TestHelpListsEverySettingAndTheStartSaysWhereToLook(t *testing.T) {
+func TestHelpListsEverySettingOnOneShortLineAndTheStartSaysWhereToLook(t *testing.T) {
 	t.Parallel()
 	var help, start strings.Builder
 	require.NoError(t, config.WriteHelp(&help))
 	for _, name := range append([]string{"token --user"}, settings...) {
 		require.Contains(t, help.String(), name)
+	}
+	for line := range strings.Lines(help.String()) {
+		require.LessOrEqual(t, utf8.RuneCountInString(strings.TrimRight(line, "\n")), 100, line)
 	}
 	cfg, err := config.Parse(map[string]string{"DATABASE_URL": "postgres://ann:hunter2@db.example.com/tasks"})
 	require.NoError(t, err)
