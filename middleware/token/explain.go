@@ -26,8 +26,8 @@ func Explain(ctx context.Context, w io.Writer, cfg *config.Config, token string)
 	}
 	e := explanation{cfg: cfg, parts: strings.Split(token, ".")}
 	if cfg.Issuer.KeySetURL != "" {
-		e.keys = emptyKeySet(cfg.Issuer)
-		e.unreachable = e.keys.fetch(ctx, slog.New(slog.DiscardHandler))
+		e.keys = emptyKeySet(cfg.Issuer, slog.New(slog.DiscardHandler))
+		e.unreachable = e.keys.fetch(ctx)
 	}
 	for i, part := range []*members{&e.header, &e.claims} {
 		if i < len(e.parts) {

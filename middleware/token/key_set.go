@@ -41,11 +41,12 @@ var ErrNoKeySet = models.Unavailable(errors.New("the issuer's key set has not be
 // last fetch stay valid.
 type KeySet struct {
 	issuer  config.Issuer
+	log     *slog.Logger
 	keys    jwkset.Storage
 	lookup  keyfunc.Keyfunc
-	client  atomic.Pointer[jwkset.Storage] // refetches the set if asked for an unknown key; nil before the first fetch
+	fetched atomic.Bool // once
 	fetches singleflight.Group
-	limiter *rate.Limiter
+	limiter *rate.Limiter // of fetches for unknown keys
 }
 
 // NewKeySet makes the key set of an issuer, and fetches and refreshes it in the background until ctx ends. It does not wait
@@ -54,63 +55,50 @@ func NewKeySet(ctx context.Context, issuer config.Issuer, log *slog.Logger) *Key
 	if issuer.KeySetURL == "" {
 		return nil
 	}
-	keys := emptyKeySet(issuer)
-	go keys.fetchUntilSuccess(ctx, log)
+	keys := emptyKeySet(issuer, log)
+	go keys.refresh(ctx)
 	return keys
 }
 
-func emptyKeySet(issuer config.Issuer) *KeySet {
-	k := &KeySet{issuer: issuer, keys: jwkset.NewMemoryStorage(), limiter: rate.NewLimiter(rate.Every(unknownInterval), unknownBurst)}
+func emptyKeySet(issuer config.Issuer, log *slog.Logger) *KeySet {
+	k := &KeySet{issuer: issuer, log: log, keys: jwkset.NewMemoryStorage(), limiter: rate.NewLimiter(rate.Every(unknownInterval), unknownBurst)}
 	k.lookup, _ = keyfunc.New(keyfunc.Options{Storage: k.keys, UseWhitelist: []jwkset.USE{jwkset.UseSig, ""}}) // an error only without storage
 	return k
 }
 
-// fetchUntilSuccess repeats the first fetch until it succeeds or ctx ends.
-func (k *KeySet) fetchUntilSuccess(ctx context.Context, log *slog.Logger) {
+// refresh fetches the set until ctx ends: until the first success after short waits, then every [refreshInterval].
+func (k *KeySet) refresh(ctx context.Context) {
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, maxRetryWait) {
-		err := k.fetch(ctx, log)
-		if err == nil || ctx.Err() != nil {
-			return
+		_ = k.fetch(ctx)
+		if k.fetched.Load() {
+			wait = refreshInterval
 		}
-		log.Warn("cannot fetch the key set", "cause", withoutURL(err))
 		select {
 		case <-ctx.Done():
+			return
 		case <-time.After(wait):
 		}
 	}
 }
 
-// fetch makes one attempt at the first fetch. If it succeeds, the set is refreshed until ctx ends.
-func (k *KeySet) fetch(ctx context.Context, log *slog.Logger) (err error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer func() {
-		if err != nil {
-			cancel()
-		}
-	}()
-	remote, err := jwkset.NewStorageFromHTTP(k.issuer.KeySetURL, jwkset.HTTPClientStorageOptions{
+// fetch replaces the keys by those that the issuer publishes. If it fails, the keys stay.
+func (k *KeySet) fetch(ctx context.Context) error {
+	_, err := jwkset.NewStorageFromHTTP(k.issuer.KeySetURL, jwkset.HTTPClientStorageOptions{
 		// Keys come only from this URL: a redirect is not followed and is not a key set.
 		Client: &http.Client{Transport: keySetTransport{}, CheckRedirect: func(*http.Request, []*http.Request) error {
 			return http.ErrUseLastResponse
 		}},
-		Ctx:             ctx,
-		HTTPTimeout:     fetchTimeout,
-		RefreshInterval: refreshInterval,
-		RefreshErrorHandler: func(_ context.Context, err error) {
-			log.Warn("cannot refresh the key set", "cause", withoutURL(err))
-		},
-		Storage: k.keys,
+		Ctx:         ctx,
+		HTTPTimeout: fetchTimeout,
+		Storage:     k.keys,
 	})
-	if err != nil {
-		return err
-	}
-	client, err := jwkset.NewHTTPClient(jwkset.HTTPClientOptions{
-		HTTPURLs:          map[string]jwkset.Storage{k.issuer.KeySetURL: remote},
-		RateLimitWaitMax:  fetchTimeout,                 // also limits the fetch
-		RefreshUnknownKID: rate.NewLimiter(rate.Inf, 0), // find has its own limit, which makes no request wait
-	})
-	if err == nil {
-		k.client.Store(&client)
+	switch {
+	case err == nil:
+		k.fetched.Store(true)
+	case k.fetched.Load():
+		k.log.Warn("cannot refresh the key set", "cause", withoutURL(err))
+	case ctx.Err() == nil:
+		k.log.Warn("cannot fetch the key set", "cause", withoutURL(err))
 	}
 	return err
 }
@@ -118,19 +106,17 @@ func (k *KeySet) fetch(ctx context.Context, log *slog.Logger) (err error) {
 // find returns the key that a token names. If the key is unknown, it fetches the set again; concurrent requests share one
 // fetch.
 func (k *KeySet) find(token *jwt.Token) (any, error) {
-	id, _ := token.Header["kid"].(string)
-	if id == "" {
+	if id, _ := token.Header["kid"].(string); id == "" {
 		return nil, NoKeyID
 	}
-	client := k.client.Load()
-	if client == nil {
+	if !k.fetched.Load() {
 		return nil, ErrNoKeySet
 	}
 	key, err := k.lookup.Keyfunc(token)
 	if errors.Is(err, jwkset.ErrKeyNotFound) {
 		_, _, _ = k.fetches.Do("", func() (any, error) {
 			if k.limiter.Allow() {
-				_, _ = (*client).KeyRead(context.Background(), id)
+				return nil, k.fetch(context.Background())
 			}
 			return nil, nil
 		})

@@ -33,7 +33,7 @@ func Open(ctx context.Context, cfg *config.Config, owned []any, log *slog.Logger
 	if err != nil {
 		return nil, err
 	}
-	if advice := engineOf(db).advice(db.WithContext(ctx)); advice != "" {
+	if advice := engineOf(db).advice(models.AcrossOwners(db.WithContext(ctx))); advice != "" {
 		log.Warn(advice)
 	}
 	return db, nil
