@@ -110,9 +110,7 @@ func explainToken(ctx context.Context, cfg *config.Config, text string, stdin io
 }
 
 func copyDatabase(ctx context.Context, command config.Command, stdout, stderr io.Writer) error {
-	bar := transfer.NewBar(stderr)
-	copied, err := transfer.Copy(ctx, command.From, command.To, models.Owned(), bar.Show)
-	bar.End()
+	copied, err := transfer.Copy(ctx, command.From, command.To, models.Owned(), stderr)
 	if err == nil {
 		_, err = fmt.Fprintf(stdout, "copied %s, verified\n", copied)
 	}
