@@ -73,7 +73,7 @@ func (e explanation) describe(err error) (reason, remedy string) {
 	errors.As(err, &refused)
 	switch {
 	case refused == "":
-		return fmt.Sprintf("the key set cannot be fetched, so that a server would answer 503: %s", withoutURL(e.unreachable)),
+		return fmt.Sprintf("the key set cannot be fetched, so that a server would answer 503: %s", e.unreachable),
 			"see that BETTER_AUTH_URL or JWKS_URL is right and can be reached from here"
 	case refused == Malformed:
 		return e.malformed()

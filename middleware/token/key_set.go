@@ -7,6 +7,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rsa"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"sync/atomic"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/MicahParks/jwkset"
 	"github.com/MicahParks/keyfunc/v3"
+	"github.com/go-json-experiment/json"
 	"github.com/golang-jwt/jwt/v5"
 	"golang.org/x/sync/singleflight"
 	"golang.org/x/time/rate"
@@ -29,6 +31,8 @@ const (
 	refreshInterval = 5 * time.Minute
 	// maxRetryWait is the longest wait between attempts at the first fetch.
 	maxRetryWait = 5 * time.Second
+	// maxKeySet is the largest key set, in bytes after decompression.
+	maxKeySet = 1 << 20
 	// Tokens with unknown keys cause at most unknownBurst fetches at once, and one more per unknownInterval.
 	unknownBurst    = 5
 	unknownInterval = 10 * time.Second
@@ -83,24 +87,47 @@ func (k *KeySet) refresh(ctx context.Context) {
 
 // fetch replaces the keys by those that the issuer publishes. If it fails, the keys stay.
 func (k *KeySet) fetch(ctx context.Context) error {
-	_, err := jwkset.NewStorageFromHTTP(k.issuer.KeySetURL, jwkset.HTTPClientStorageOptions{
-		// Keys come only from this URL: a redirect is not followed and is not a key set.
-		Client: &http.Client{Transport: keySetTransport{}, CheckRedirect: func(*http.Request, []*http.Request) error {
-			return http.ErrUseLastResponse
-		}},
-		Ctx:         ctx,
-		HTTPTimeout: fetchTimeout,
-		Storage:     k.keys,
-	})
+	err := k.replaceKeys(ctx)
 	switch {
 	case err == nil:
 		k.fetched.Store(true)
 	case k.fetched.Load():
-		k.log.Warn("cannot refresh the key set", "cause", withoutURL(err))
+		k.log.Warn("cannot refresh the key set", "cause", err.Error())
 	case ctx.Err() == nil:
-		k.log.Warn("cannot fetch the key set", "cause", withoutURL(err))
+		k.log.Warn("cannot fetch the key set", "cause", err.Error())
 	}
 	return err
+}
+
+// replaceKeys returns errors without the URL, whose query may hold a secret. Keys of types that the program does not know are
+// left out.
+func (k *KeySet) replaceKeys(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, k.issuer.KeySetURL, http.NoBody)
+	if err != nil {
+		return errors.New("the URL is not valid")
+	}
+	response, err := http.DefaultTransport.RoundTrip(request) // unlike a client, follows no redirect
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	var set jwkset.JWKSMarshal
+	err = json.UnmarshalRead(io.LimitReader(response.Body, maxKeySet), &set)
+	if err != nil || response.StatusCode != http.StatusOK || set.Keys == nil {
+		return errors.New("the answer is not a key set")
+	}
+	var keys []jwkset.JWK
+	for _, published := range set.Keys {
+		key, err := jwkset.NewJWKFromMarshal(published, jwkset.JWKMarshalOptions{Private: true}, jwkset.JWKValidateOptions{})
+		if err == nil {
+			keys = append(keys, key)
+		} else if !errors.Is(err, jwkset.ErrUnsupportedKey) {
+			return err
+		}
+	}
+	return k.keys.KeyReplaceAll(ctx, keys)
 }
 
 // find returns the key that a token names. If the key is unknown, it fetches the set again; concurrent requests share one

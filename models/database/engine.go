@@ -34,8 +34,9 @@ type migrations interface {
 	columns(db *gorm.DB, table string) ([]column, error)
 	// ownerKeys returns the foreign keys of a table's user_id.
 	ownerKeys(db *gorm.DB, table, users string) ([]ownerKey, error)
-	// setOwnerKey gives a table's user_id its foreign key. It replaces the key of that name, or all of them.
-	setOwnerKey(tx *gorm.DB, table, users string, all bool) error
+	// setOwnerKey gives a table's user_id its foreign key. It replaces the key of that name, or all of them. The keys are those
+	// that ownerKeys returns.
+	setOwnerKey(tx *gorm.DB, table, users string, keys []ownerKey, all bool) error
 }
 
 // copies are what reading and writing a whole database takes.
@@ -44,8 +45,8 @@ type copies interface {
 	begin(tx *gorm.DB) (identity string, err error)
 	// byteOrder is the collation that orders text by its bytes.
 	byteOrder() string
-	// lockTables keeps everyone else from writing.
-	lockTables(tx *gorm.DB, tables []string) error
+	// lockTable prevents other sessions from writing to a table.
+	lockTable(tx *gorm.DB, table string) error
 	// lastID is the last id that a table gave out, or 0.
 	lastID(tx *gorm.DB, table string) (int64, error)
 	// setLastID has a table give out ids from the next one on, or later ones if it has been there.

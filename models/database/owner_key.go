@@ -42,7 +42,7 @@ func ensureOwnerKey(tx *gorm.DB, table, externalUsers string) error {
 	if err != nil {
 		return err
 	}
-	return engine.setOwnerKey(tx, table, users, externalUsers != "")
+	return engine.setOwnerKey(tx, table, users, keys, externalUsers != "")
 }
 
 // checkOwnerKey returns an error if an owned model's table does not reference the right users.

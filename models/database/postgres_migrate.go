@@ -65,12 +65,8 @@ func (postgresEngine) ownerKeys(db *gorm.DB, table, users string) (keys []ownerK
 
 // setOwnerKey implements [migrations]. It gives up after five seconds rather than hold up everyone who waits behind it for
 // the users.
-func (e postgresEngine) setOwnerKey(tx *gorm.DB, table, users string, all bool) error {
-	keys, err := e.ownerKeys(tx, table, users)
-	if err != nil {
-		return err
-	}
-	statement, names := "ALTER TABLE ? ", []any{clause.Table{Name: table}}
+func (postgresEngine) setOwnerKey(tx *gorm.DB, table, users string, keys []ownerKey, all bool) error {
+	statement, names := "SET LOCAL lock_timeout = '5s'; ALTER TABLE ? ", []any{clause.Table{Name: table}}
 	for _, key := range keys {
 		if all || key.Name == ownerKeyName(table) {
 			statement += "DROP CONSTRAINT ?, "
@@ -79,8 +75,5 @@ func (e postgresEngine) setOwnerKey(tx *gorm.DB, table, users string, all bool) 
 	}
 	statement += "ADD CONSTRAINT ? FOREIGN KEY (user_id) REFERENCES ? (id) ON DELETE CASCADE"
 	names = append(names, clause.Column{Name: ownerKeyName(table)}, clause.Table{Name: users})
-	if err := tx.Exec("SET LOCAL lock_timeout = '5s'").Error; err != nil {
-		return err
-	}
 	return tx.Exec(statement, names...).Error
 }

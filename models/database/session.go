@@ -100,8 +100,8 @@ func (s *Session) SetLastID(table string, id int64) error {
 // Migrate creates the tables of the owned models and of their users.
 func (s *Session) Migrate(owned []any) error { return migrateTables(s.DB, owned, "") }
 
-// Lock prevents other sessions from writing to tables.
-func (s *Session) Lock(tables []string) error { return s.engine.lockTables(s.DB, tables) }
+// Lock prevents other sessions from writing to a table.
+func (s *Session) Lock(table string) error { return s.engine.lockTable(s.DB, table) }
 
 // Commit makes what was written the content of the database, in one step.
 func (s *Session) Commit() error {

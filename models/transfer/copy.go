@@ -92,12 +92,10 @@ func prepare(target, source *database.Session, owned []any, tables []*table) err
 	if err := target.Migrate(owned); err != nil {
 		return err
 	}
-	var names []string
 	for _, t := range tables {
-		names = append(names, t.name)
-	}
-	if err := target.Lock(names); err != nil {
-		return err
+		if err := target.Lock(t.name); err != nil {
+			return err
+		}
 	}
 	return checkEmpty(target, tables)
 }
