@@ -111,8 +111,12 @@ func explainToken(ctx context.Context, cfg *config.Config, text string, stdin io
 
 func copyDatabase(ctx context.Context, command config.Command, stdout, stderr io.Writer) error {
 	copied, err := transfer.Copy(ctx, command.From, command.To, models.Owned(), stderr)
-	if err == nil {
+	switch {
+	case err == nil:
 		_, err = fmt.Fprintf(stdout, "copied %s, verified\n", copied)
+		return err
+	case ctx.Err() != nil:
+		return errors.New("copy: interrupted, the target is as it was")
 	}
-	return err
+	return fmt.Errorf("copy: %s", database.OneLine(err))
 }

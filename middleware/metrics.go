@@ -35,10 +35,7 @@ func NewMetrics(others ...prometheus.Collector) *Metrics {
 			Help:    "Time from the request's arrival to its answer.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}, []string{"method", "route", "status"}),
-		inFlight: create.NewGauge(prometheus.GaugeOpts{
-			Name: "taskapi_http_requests_in_flight",
-			Help: "Requests that are being answered.",
-		}),
+		inFlight: create.NewGauge(prometheus.GaugeOpts{Name: "taskapi_http_requests_in_flight", Help: "Requests that are being answered."}),
 		refusals: create.NewCounterVec(prometheus.CounterOpts{
 			Name: "taskapi_auth_refusals_total",
 			Help: "Requests that were answered 401, by the reason in the log.",

@@ -65,7 +65,8 @@ func NewKeySet(ctx context.Context, issuer config.Issuer, log *slog.Logger) *Key
 }
 
 func emptyKeySet(issuer config.Issuer, log *slog.Logger) *KeySet {
-	k := &KeySet{issuer: issuer, log: log, keys: jwkset.NewMemoryStorage(), limiter: rate.NewLimiter(rate.Every(unknownInterval), unknownBurst)}
+	limiter := rate.NewLimiter(rate.Every(unknownInterval), unknownBurst)
+	k := &KeySet{issuer: issuer, log: log, keys: jwkset.NewMemoryStorage(), limiter: limiter}
 	k.lookup, _ = keyfunc.New(keyfunc.Options{Storage: k.keys, UseWhitelist: []jwkset.USE{jwkset.UseSig, ""}}) // an error only without storage
 	return k
 }

@@ -56,7 +56,9 @@ func Migrate(ctx context.Context, cfg *config.Config, owned []any, log *slog.Log
 
 // open makes a pool of connections and prepares the database behind it. While that cannot be reached it tries again, for
 // STARTUP_WAIT.
-func open(ctx context.Context, cfg *config.Config, database config.Database, log *slog.Logger, prepare func(*gorm.DB) error) (*gorm.DB, error) {
+func open(ctx context.Context, cfg *config.Config, database config.Database, log *slog.Logger, prepare func(*gorm.DB) error) (
+	*gorm.DB, error,
+) {
 	engine, err := newEngine(database, serving)
 	if err != nil {
 		return nil, err
@@ -91,7 +93,7 @@ func newSession(engine engine, log logger.Interface) (db *gorm.DB, pool *sql.DB,
 		NowFunc: func() time.Time { return time.Now().UTC().Truncate(time.Microsecond) },
 	})
 	if err == nil {
-		err = db.Use(models.NewGuard())
+		err = db.Use(&models.Guard{})
 	}
 	pool, _ = db.DB() // there, even if the engine did not answer
 	return db, pool, err

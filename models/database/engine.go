@@ -47,7 +47,7 @@ type copies interface {
 	byteOrder() string
 	// lockTable prevents other sessions from writing to a table.
 	lockTable(tx *gorm.DB, table string) error
-	// lastID is the last id that a table gave out, or 0.
+	// lastID returns the last id that a table gave out or that a row has, or 0.
 	lastID(tx *gorm.DB, table string) (int64, error)
 	// setLastID has a table give out ids from the next one on, or later ones if it has been there.
 	setLastID(tx *gorm.DB, table string, id int64) error
@@ -71,6 +71,12 @@ func newEngine(database config.Database, purpose purpose) (engine, error) {
 		return newSQLite(database.Source, purpose)
 	}
 	return newPostgres(database)
+}
+
+// query returns what an SQL text selects: one value, or a slice of rows.
+func query[T any](db *gorm.DB, text string, args ...any) (found T, err error) {
+	err = db.Raw(text, args...).Scan(&found).Error
+	return found, err
 }
 
 // engineOf returns the engine behind a GORM session.

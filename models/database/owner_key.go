@@ -75,8 +75,8 @@ func checkExternalUsers(tx *gorm.DB, table, users string) error {
 		WHERE NOT EXISTS (SELECT 1 FROM ? AS account WHERE account.id = owned.user_id)`,
 		clause.Table{Name: table}, clause.Table{Name: users}).Row().Scan(&rows, &owners)
 	if err == nil && rows > 0 {
-		err = fmt.Errorf("%s has rows of users without an account in %s (rows: %d, users: %d): delete the rows or add the accounts first; nothing was changed",
-			table, users, rows, owners)
+		err = fmt.Errorf("%s has rows of users without an account in %s (rows: %d, users: %d): "+
+			"delete the rows or add the accounts first; nothing was changed", table, users, rows, owners)
 	}
 	return err
 }

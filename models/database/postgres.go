@@ -16,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 	"gorm.io/driver/postgres"
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 
 	"taskapi/config"
 )
@@ -49,8 +50,7 @@ func newPostgres(database config.Database) (engine, error) {
 func (postgresEngine) conns(allowed int) int { return allowed }
 
 func (e postgresEngine) advice(db *gorm.DB) string {
-	var timeout string
-	if e.pooled && db.Raw("SHOW statement_timeout").Scan(&timeout).Error == nil && timeout == "0" {
+	if timeout, err := query[string](db, "SHOW statement_timeout"); e.pooled && err == nil && timeout == "0" {
 		return "the pooler's sessions have no statement_timeout: what outlives a request's deadline goes on"
 	}
 	return ""
@@ -124,9 +124,8 @@ func (postgresEngine) begin(tx *gorm.DB) (identity string, err error) {
 	if err != nil {
 		return "", err
 	}
-	err = tx.Raw(`SELECT format('%s %s %s', oid, extract(epoch FROM pg_postmaster_start_time()), current_schema())
-		FROM pg_database WHERE datname = current_database()`).Row().Scan(&identity)
-	return identity, err
+	return query[string](tx, `SELECT format('%s %s %s', oid, extract(epoch FROM pg_postmaster_start_time()), current_schema())
+		FROM pg_database WHERE datname = current_database()`)
 }
 
 func (postgresEngine) byteOrder() string { return `"C"` }
@@ -135,9 +134,9 @@ func (postgresEngine) lockTable(tx *gorm.DB, table string) error {
 	return tx.Exec("LOCK TABLE " + table + " IN EXCLUSIVE MODE").Error
 }
 
-func (postgresEngine) lastID(tx *gorm.DB, table string) (id int64, err error) {
-	err = tx.Raw("SELECT coalesce(pg_sequence_last_value(pg_get_serial_sequence(?, 'id')::regclass), 0)", table).Row().Scan(&id)
-	return id, err
+func (postgresEngine) lastID(tx *gorm.DB, table string) (int64, error) {
+	return query[int64](tx, `SELECT greatest(pg_sequence_last_value(pg_get_serial_sequence(?, 'id')::regclass), (SELECT max(id) FROM ?), 0)`,
+		table, clause.Table{Name: table})
 }
 
 // setLastID implements [copies]. Unlike setval, RESTART is undone with its transaction.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/logger"
@@ -71,22 +72,33 @@ func (s *Session) Fault(err error) error {
 // Same reports whether two sessions are known to be on one database, whatever their URLs.
 func (s *Session) Same(other *Session) bool { return s.identity != "" && s.identity == other.identity }
 
-// Schema returns the schema of a model.
-func (s *Session) Schema(model any) (*schema.Schema, error) { return schemaOf(s.DB, model) }
-
-// Columns returns the names of a table's columns, none if there is no such table.
-func (s *Session) Columns(table string) (names []string, err error) {
-	columns, err := s.engine.columns(s.DB, table)
-	for _, c := range columns {
-		names = append(names, c.Name)
+// Fields returns the name of a model's table and the fields that it has columns for. It returns an error if the table does not
+// exist, or has no column for a field that needs a value.
+func (s *Session) Fields(model any) (table string, fields []*schema.Field, err error) {
+	schema, err := schemaOf(s.DB, model)
+	if err != nil {
+		return "", nil, err
 	}
-	return names, err
+	columns, err := s.engine.columns(s.DB, schema.Table)
+	if err == nil && len(columns) == 0 {
+		err = fmt.Errorf("has no table of %s", schema.Table)
+	}
+	for _, name := range schema.DBNames {
+		field := schema.LookUpField(name)
+		if slices.ContainsFunc(columns, func(c column) bool { return c.Name == name }) {
+			fields = append(fields, field)
+		} else if field.NotNull && !field.HasDefaultValue && err == nil {
+			err = fmt.Errorf("its table %s has no column %s", schema.Table, name)
+		}
+	}
+	return schema.Table, fields, err
 }
 
 // ByteOrder returns the collation that orders text by its bytes.
 func (s *Session) ByteOrder() string { return s.engine.byteOrder() }
 
-// LastID returns the last id that the database itself gave to a row of a table, 0 if it gave none. The row may be deleted.
+// LastID returns the last id that a table gave out, or a greater one that a row has; 0 if there is none. The row of the last
+// id may be deleted.
 func (s *Session) LastID(table string) (int64, error) { return s.engine.lastID(s.DB, table) }
 
 // SetLastID makes a table give out only ids greater than id and than those that it has given out.
@@ -116,8 +128,6 @@ func (s *Session) Close() {
 	if s.tx != nil {
 		_ = s.tx.Rollback()
 	}
-	if s.pool != nil {
-		_ = s.pool.Close()
-	}
+	_ = s.pool.Close()
 	s.engine.discard()
 }

@@ -13,6 +13,7 @@ import (
 
 	"gorm.io/driver/sqlite"
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 	driver "modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 )
@@ -20,8 +21,9 @@ import (
 const (
 	// sqliteConns bounds the connections to a file: one for the statement that writes, the others for those that read.
 	sqliteConns = 4
-	// sqliteBusy is how long a statement waits for another program's lock on the file.
+	// sqliteBusy is how long a statement waits for another program's lock on the file; lockWait sets it.
 	sqliteBusy = 5 * time.Second
+	lockWait   = "busy_timeout(5000)"
 )
 
 // sqliteOptions are those of a connection by its purpose.
@@ -34,11 +36,8 @@ var sqliteOptions = map[purpose]url.Values{
 	copyTarget: {"_pragma": {"journal_mode(OFF)", "synchronous(OFF)"}, "_time_format": timeFormat},
 }
 
-var (
-	lockWait = fmt.Sprintf("busy_timeout(%d)", sqliteBusy.Milliseconds())
-	// timeFormat keeps times as text whose order is theirs.
-	timeFormat = []string{"sqlite"}
-)
+// timeFormat stores times as text that sorts as they do.
+var timeFormat = []string{"sqlite"}
 
 type sqliteEngine struct {
 	*sqlite.Dialector
@@ -130,11 +129,12 @@ func (sqliteEngine) byteOrder() string { return "BINARY" }
 // lockTable implements [copies]: the target is a file that no other session has open.
 func (sqliteEngine) lockTable(*gorm.DB, string) error { return nil }
 
-func (sqliteEngine) lastID(tx *gorm.DB, table string) (id int64, err error) {
-	if tx.Migrator().HasTable("sqlite_sequence") {
-		err = tx.Raw("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = ?", table).Row().Scan(&id)
+func (sqliteEngine) lastID(tx *gorm.DB, table string) (int64, error) {
+	last, err := query[int64](tx, "SELECT coalesce(max(id), 0) FROM ?", clause.Table{Name: table})
+	if err != nil || !tx.Migrator().HasTable("sqlite_sequence") {
+		return last, err
 	}
-	return id, err
+	return query[int64](tx, "SELECT max(coalesce(max(seq), 0), ?) FROM sqlite_sequence WHERE name = ?", last, table)
 }
 
 func (sqliteEngine) setLastID(tx *gorm.DB, table string, id int64) error {

@@ -22,7 +22,8 @@ func (sqliteEngine) inspect(db *gorm.DB) error {
 		application int32
 		verdict     string
 	)
-	err := db.Raw("SELECT application_id, quick_check FROM pragma_application_id, pragma_quick_check LIMIT 1").Row().Scan(&application, &verdict)
+	err := db.Raw("SELECT application_id, quick_check FROM pragma_application_id, pragma_quick_check LIMIT 1").
+		Row().Scan(&application, &verdict)
 	switch {
 	case err != nil:
 		return err
@@ -73,18 +74,16 @@ func (sqliteEngine) fits(field schema.DataType, column string) bool {
 	return sqliteTypes[field] != nil && sqliteTypes[field].MatchString(column)
 }
 
-func (sqliteEngine) columns(db *gorm.DB, table string) (found []column, err error) {
+func (sqliteEngine) columns(db *gorm.DB, table string) ([]column, error) {
 	// The types that have the affinity of text (section 3.1). An INTEGER that is the whole key is given by SQLite.
-	err = db.Raw(`SELECT name, type, type LIKE '%char%' OR type LIKE '%clob%' OR type LIKE '%text%' AS text,
+	return query[[]column](db, `SELECT name, type, type LIKE '%char%' OR type LIKE '%clob%' OR type LIKE '%text%' AS text,
 		"notnull" AND dflt_value IS NULL AND NOT (pk = 1 AND type = 'INTEGER' COLLATE NOCASE) AS required
-		FROM pragma_table_info(?)`, table).Scan(&found).Error
-	return found, err
+		FROM pragma_table_info(?)`, table)
 }
 
-func (sqliteEngine) ownerKeys(db *gorm.DB, table, users string) (keys []ownerKey, err error) {
-	err = db.Raw(`SELECT "table" = ? COLLATE NOCASE AND "to" = 'id' AND on_delete = 'CASCADE' AS right
-		FROM pragma_foreign_key_list(?) WHERE "from" = 'user_id'`, users, table).Scan(&keys).Error
-	return keys, err
+func (sqliteEngine) ownerKeys(db *gorm.DB, table, users string) ([]ownerKey, error) {
+	return query[[]ownerKey](db, `SELECT "table" = ? COLLATE NOCASE AND "to" = 'id' AND on_delete = 'CASCADE' AS right
+		FROM pragma_foreign_key_list(?) WHERE "from" = 'user_id'`, users, table)
 }
 
 func (e sqliteEngine) setOwnerKey(tx *gorm.DB, table, users string, _ []ownerKey, all bool) error {
@@ -123,8 +122,7 @@ func (m sqliteMigrator) CreateConstraint(model any, name string) error {
 		if err != nil {
 			return err
 		}
-		var found string
-		err = m.DB.Raw("SELECT quick_check FROM pragma_quick_check(?)", table).Row().Scan(&found)
+		found, err := query[string](m.DB, "SELECT quick_check FROM pragma_quick_check(?)", table)
 		if err == nil && found != "ok" {
 			err = fmt.Errorf("%s: %s", name, found)
 		}

@@ -1,5 +1,5 @@
-// Package transfer copies a database of users and their rows into an empty one, of any engine. It reads the tables from the
-// models' schemas and knows no table by name.
+// Package transfer copies a database of users and their rows into an empty one, of any engine. It reads the tables of owned
+// models from their schemas, and knows none of them by name.
 package transfer
 
 import (
@@ -20,17 +20,6 @@ import (
 // compares them, value by value. It shows its progress on w. It returns the number of rows in words: "3 tasks, 5 notes of 2
 // users". After an error, or the end of ctx or of the process, the target is as it was.
 func Copy(ctx context.Context, from, to config.Database, owned []any, w io.Writer) (copied string, err error) {
-	copied, err = copyAll(ctx, from, to, owned, w)
-	switch {
-	case err == nil:
-		return copied, nil
-	case ctx.Err() != nil:
-		return "", errors.New("copy: interrupted, the target is as it was")
-	}
-	return "", fmt.Errorf("copy: %s", database.OneLine(err))
-}
-
-func copyAll(ctx context.Context, from, to config.Database, owned []any, w io.Writer) (copied string, err error) {
 	source, err := database.OpenSource(ctx, from)
 	if err != nil {
 		return "", err

@@ -1,11 +1,11 @@
 package transfer
 
 import (
-	"cmp"
 	"fmt"
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"taskapi/models"
 	"taskapi/models/database"
@@ -24,49 +24,28 @@ type table struct {
 
 // findTables returns the tables of the source: the users, then those of the owned models.
 func findTables(source *database.Session, owned []any) ([]*table, error) {
-	users, _ := findTable(source, &models.User{})
+	id, createdAt := reflect.TypeFor[string](), reflect.TypeFor[time.Time]()
+	users := &table{name: "users", columns: []string{"id", "created_at"}, types: []reflect.Type{id, createdAt}}
 	all := []*table{users}
 	for _, model := range owned {
-		t, err := findTable(source, model)
+		name, fields, err := source.Fields(model)
 		if err != nil {
 			return nil, err
 		}
+		t := &table{name: name}
+		for _, field := range fields {
+			t.columns, t.types = append(t.columns, field.DBName), append(t.types, field.FieldType)
+		}
 		t.owner = slices.Index(t.columns, "user_id")
-		var maxID int64
-		if err := source.Raw("SELECT count(*), coalesce(max(id), 0) FROM "+t.name).Row().Scan(&t.rows, &maxID); err != nil {
+		if err := source.Raw("SELECT count(*) FROM " + t.name).Row().Scan(&t.rows); err != nil {
 			return nil, err
 		}
 		if t.lastID, err = source.LastID(t.name); err != nil {
 			return nil, err
 		}
-		t.lastID = max(t.lastID, maxID)
 		all, users.owners = append(all, t), append(users.owners, "SELECT user_id AS id, created_at FROM "+t.name)
 	}
 	return all, nil
-}
-
-// findTable returns the table of a model, and an error if it or a column without a default is missing.
-func findTable(s *database.Session, model any) (*table, error) {
-	schema, err := s.Schema(model)
-	if err != nil {
-		return nil, err
-	}
-	t := &table{name: schema.Table}
-	existing, err := s.Columns(t.name)
-	if err == nil && len(existing) == 0 {
-		err = fmt.Errorf("has no table of %s", t.name)
-	}
-	for _, name := range schema.DBNames {
-		field := schema.LookUpField(name)
-		if len(existing) > 0 && !slices.Contains(existing, name) {
-			if !field.NotNull || field.HasDefaultValue {
-				continue
-			}
-			err = cmp.Or(err, fmt.Errorf("its table %s has no column %s", t.name, name))
-		}
-		t.columns, t.types = append(t.columns, name), append(t.types, field.FieldType)
-	}
-	return t, err
 }
 
 // query selects all rows in the order of their ids, which is the same on both engines. The users are those listed and the
@@ -76,7 +55,7 @@ func (t *table) query(s *database.Session) string {
 		return "SELECT " + strings.Join(t.columns, ", ") + " FROM " + t.name + " ORDER BY id"
 	}
 	listed := t.name
-	if _, err := findTable(s, &models.User{}); err != nil {
+	if _, _, err := s.Fields(&models.User{}); err != nil {
 		listed = "(" + t.owners[0] + " WHERE 1 = 0)"
 	}
 	return fmt.Sprintf(`SELECT id COLLATE %[2]s AS id, created_at FROM %[1]s AS listed
