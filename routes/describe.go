@@ -1,6 +1,7 @@
 package routes
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -46,6 +47,45 @@ func (d description) Fault() (string, error) {
 	_, wrong := first.decode(value)
 	return toJSON(newFault(wrong.kind, wrong.msg, value, "body", first.json))
 }
+
+// faultTypes are the types of the faults that the requests of an operation may have, and the name of their schema.
+type faultTypes struct {
+	Name  string
+	Types []string
+}
+
+// faultsOf returns the types of the faults that a body with these fields may have, in addition to those of any request.
+func faultsOf(name string, all ...*field) faultTypes {
+	types := []string{"missing", "string_type", "string_too_short", "string_too_long", "json_invalid", "int_parsing", "value_error"}
+	general := len(types)
+	add := func(more ...string) {
+		for _, text := range more {
+			if !slices.Contains(types, text) {
+				types = append(types, text)
+			}
+		}
+	}
+	for _, f := range all {
+		add(f.faults...)
+		if f.members != nil {
+			add("literal_error")
+		}
+		for rule := range f.limits {
+			if f.name != "string" {
+				add(limitFaults[rule])
+			}
+		}
+	}
+	slices.Sort(types[general:])
+	if len(types) == general {
+		name = "Validation" // the general schema
+	}
+	return faultTypes{name, types}
+}
+
+// InputFaults and PatchFaults are the types of the faults of a POST or PUT, and of a PATCH.
+func (d description) InputFaults() faultTypes { return faultsOf(d.Model+"Input", d.Input...) }
+func (d description) PatchFaults() faultTypes { return faultsOf(d.Model+"Patch", d.Patch...) }
 
 // First are the first of the fields, for an example that changes one.
 func (all fields) First() fields { return all[:1] }

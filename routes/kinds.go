@@ -23,15 +23,17 @@ type kind struct {
 	quoted bool
 	// name and format are those of the document's schemas.
 	name, format string
+	// faults are the types of faults that a value may have.
+	faults []string
 }
 
 // kinds are the types that a field may have, or point to.
 var kinds = map[reflect.Type]kind{
-	reflect.TypeFor[string]():    {decodeString, true, "string", ""},
-	reflect.TypeFor[bool]():      {decodeBool, false, "boolean", ""},
-	reflect.TypeFor[int64]():     {decodeInteger, false, "integer", "int64"},
-	reflect.TypeFor[float64]():   {decodeFloat, false, "number", "double"},
-	reflect.TypeFor[time.Time](): {decodeTime, true, "string", "date-time"},
+	reflect.TypeFor[string]():    {decodeString, true, "string", "", nil},
+	reflect.TypeFor[bool]():      {decodeBool, false, "boolean", "", []string{"bool_type"}},
+	reflect.TypeFor[int64]():     {decodeInteger, false, "integer", "int64", []string{"int_type", "int_from_float", "int_parsing_size"}},
+	reflect.TypeFor[float64]():   {decodeFloat, false, "number", "double", []string{"float_type"}},
+	reflect.TypeFor[time.Time](): {decodeTime, true, "string", "date-time", []string{"datetime_type", "datetime_parsing"}},
 }
 
 var (

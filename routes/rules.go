@@ -58,6 +58,12 @@ func (f *field) readRules(tag string) error {
 	return nil
 }
 
+// limitFaults are the types of the faults of numbers, by the rules that they break.
+var limitFaults = map[string]string{
+	"min": "greater_than_equal", "gte": "greater_than_equal", "gt": "greater_than",
+	"max": "less_than_equal", "lte": "less_than_equal", "lt": "less_than",
+}
+
 // check holds a value against the field's rules.
 func (f *field) check(value any) *mismatch {
 	if f.rules == "" {
@@ -80,14 +86,9 @@ func (f *field) check(value any) *mismatch {
 		return &mismatch{"string_too_short", "String should have at least " + characters}
 	case tag == "max" && text:
 		return &mismatch{"string_too_long", "String should have at most " + characters}
-	case tag == "min" || tag == "gte":
-		return &mismatch{"greater_than_equal", "Input should be greater than or equal to " + rule.Param()}
-	case tag == "max" || tag == "lte":
-		return &mismatch{"less_than_equal", "Input should be less than or equal to " + rule.Param()}
-	case tag == "gt":
-		return &mismatch{"greater_than", "Input should be greater than " + rule.Param()}
-	case tag == "lt":
-		return &mismatch{"less_than", "Input should be less than " + rule.Param()}
+	case limitFaults[tag] != "":
+		than := strings.Replace(strings.ReplaceAll(limitFaults[tag], "_", " "), "equal", "or equal to", 1)
+		return &mismatch{limitFaults[tag], "Input should be " + than + " " + rule.Param()}
 	case tag == "notblank":
 		return &mismatch{"value_error", "Value error, must not be blank"}
 	case tag == "excludesrune":
