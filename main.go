@@ -43,6 +43,9 @@ func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 	switch command.Name {
 	case config.Help:
 		return config.WriteHelp(stdout)
+	case config.OpenAPI:
+		_, err := stdout.Write(routes.Document())
+		return err
 	case config.Copy:
 		return copyDatabase(ctx, command, stdout, stderr)
 	}

@@ -18,6 +18,7 @@ const (
 	Migrate = "migrate"
 	Copy    = "copy"
 	Health  = "health"
+	OpenAPI = "openapi"
 	Help    = "help"
 )
 
@@ -42,6 +43,7 @@ const usage = `taskapi serves a multi-user tasks API.
   taskapi token explain [TOKEN | -]      say whether a token is accepted, and why (-: from stdin)
   taskapi copy --from URL --to URL       copy everything to an empty database or a new SQLite file
   taskapi health                         exit with 0 if the server with these settings answers
+  taskapi openapi                        print the OpenAPI document, in YAML
   taskapi --help                         print this
 
 Settings come from the environment, then .env.local, then .env, with these defaults.
@@ -65,7 +67,7 @@ func ParseArgs(args []string) (Command, error) {
 	switch command.Name {
 	case "--help", "-help", "-h":
 		command.Name = Help
-	case Help, Serve, Migrate, Explain, Health:
+	case Help, Serve, Migrate, Explain, Health, OpenAPI:
 	case Token:
 		flags.StringVar(&command.User, "user", "", "")
 		flags.DurationVar(&command.TTL, "ttl", 24*time.Hour, "")

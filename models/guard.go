@@ -75,7 +75,7 @@ func (g *Guard) rows(db *gorm.DB) {
 	}
 	where, _ := db.Statement.Clauses["WHERE"].Expression.(clause.Where)
 	for i, condition := range where.Exprs {
-		if _, ok := condition.(owner); !ok || !plain(db.Statement) {
+		if _, ok := condition.(ownerIs); !ok || !plain(db.Statement) {
 			continue
 		}
 		rest := slices.Delete(slices.Clone(where.Exprs), i, i+1)

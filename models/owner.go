@@ -19,6 +19,22 @@ var (
 	ErrUpsert = errors.New("isolation: an owned row cannot be upserted")
 )
 
+// Owner makes a model an owned one: each row belongs to the user whose id it has, and is deleted with that user. It comes
+// first in a model, [Timestamps] last. Its index serves every list of a user's rows.
+type Owner struct {
+	ID     int64  `json:"id" gorm:"primaryKey;index:,composite:user_created,priority:3"`
+	UserID string `json:"user_id" gorm:"<-:create;size:255;not null;check:length(user_id) BETWEEN 1 AND 255;index:,composite:user_created,priority:1"`
+}
+
+// RowID returns the id of the row.
+func (o Owner) RowID() int64 { return o.ID }
+
+// Row is an owned model: a struct that embeds [Owner] and [Timestamps].
+type Row interface {
+	RowID() int64
+	RowVersion() int64
+}
+
 // OwnedBy is the scope that confines a statement to the rows of one user. Every statement on an owned model needs it.
 func OwnedBy(userID string) func(*gorm.DB) *gorm.DB {
 	return func(db *gorm.DB) *gorm.DB {
@@ -26,7 +42,7 @@ func OwnedBy(userID string) func(*gorm.DB) *gorm.DB {
 			_ = db.AddError(ErrNoOwner)
 			return db
 		}
-		return db.Where(owner{userID})
+		return db.Where(ownerIs{userID})
 	}
 }
 
@@ -37,11 +53,11 @@ func AcrossOwners(db *gorm.DB) *gorm.DB {
 
 const acrossOwners = "taskapi:across_owners"
 
-// owner is the condition that OwnedBy sets. The guard looks for this very type, so what it finds is what confines.
-type owner struct{ userID string }
+// ownerIs is the condition that OwnedBy sets. The guard looks for this type, so that what it finds is what confines.
+type ownerIs struct{ userID string }
 
 // Build implements [clause.Expression].
-func (o owner) Build(builder clause.Builder) {
+func (o ownerIs) Build(builder clause.Builder) {
 	builder.WriteQuoted(clause.Column{Table: clause.CurrentTable, Name: ownerColumn})
 	_, _ = builder.WriteString(" = ")
 	builder.AddVar(builder, o.userID)

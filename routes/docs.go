@@ -3,7 +3,6 @@ package routes
 import (
 	"bytes"
 	"crypto/sha256"
-	_ "embed"
 	"encoding/base64"
 	"fmt"
 	"io"
@@ -13,11 +12,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/gofiber/swagger"
-	"sigs.k8s.io/yaml"
 )
-
-//go:embed openapi.yaml
-var openAPI []byte
 
 // swaggerUI shows the YAML document, which keeps its order. The URL is relative, so that it works behind any path prefix.
 var swaggerUI = swagger.Config{
@@ -30,11 +25,8 @@ var swaggerUI = swagger.Config{
 	ShowMutatedRequest:     true,
 }
 
-func documentationRoutes() []Route {
-	json, err := yaml.YAMLToJSON(openAPI)
-	if err != nil {
-		panic(fmt.Errorf("the embedded OpenAPI document: %w", err))
-	}
+func documentationRoutes(documented []Route) []Route {
+	inYAML, inJSON := document(documented)
 	page, policy := renderPage()
 	servePage := func(c *fiber.Ctx) error {
 		if strings.HasSuffix(c.Path(), "/docs") { // relative links need the slash
@@ -43,17 +35,17 @@ func documentationRoutes() []Route {
 		c.Set(fiber.HeaderContentSecurityPolicy, policy)
 		return c.Type("html", "utf-8").Send(page)
 	}
-	serveJSON := func(c *fiber.Ctx) error { return c.Type("json").Send(json) }
+	serveJSON := func(c *fiber.Ctx) error { return c.Type("json").Send(inJSON) }
 	redirect := func(c *fiber.Ctx) error { return c.Redirect("/docs/") }
 	return []Route{
-		{fiber.MethodGet, "/openapi.json", serveJSON},
-		{fiber.MethodGet, "/openapi.yaml", func(c *fiber.Ctx) error { return c.Type("yaml", "utf-8").Send(openAPI) }},
-		{fiber.MethodGet, "/docs/", servePage},
-		{fiber.MethodGet, "/docs/index.html", servePage},
-		{fiber.MethodGet, "/docs/doc.json", serveJSON},
-		{fiber.MethodGet, "/docs/*", serveAssets()},
-		{fiber.MethodGet, "/swagger/*", redirect},
-		{fiber.MethodGet, "/", redirect},
+		{fiber.MethodGet, "/openapi.json", serveJSON, ""},
+		{fiber.MethodGet, "/openapi.yaml", func(c *fiber.Ctx) error { return c.Type("yaml", "utf-8").Send(inYAML) }, ""},
+		{fiber.MethodGet, "/docs/", servePage, ""},
+		{fiber.MethodGet, "/docs/index.html", servePage, ""},
+		{fiber.MethodGet, "/docs/doc.json", serveJSON, ""},
+		{fiber.MethodGet, "/docs/*", serveAssets(), ""},
+		{fiber.MethodGet, "/swagger/*", redirect, ""},
+		{fiber.MethodGet, "/", redirect, ""},
 	}
 }
 

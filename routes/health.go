@@ -20,8 +20,8 @@ const readyTimeout = 2 * time.Second
 
 func healthRoutes(db *gorm.DB, drain *middleware.Drain) []Route {
 	return []Route{
-		{fiber.MethodGet, "/health", health},
-		{fiber.MethodGet, "/ready", ready(db, drain)},
+		{fiber.MethodGet, "/health", health, documentPart("health.yaml", nil)},
+		{fiber.MethodGet, "/ready", ready(db, drain), ""},
 	}
 }
 

@@ -3,6 +3,7 @@ package routes
 
 import (
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,6 +20,8 @@ import (
 type Route struct {
 	Method, Path string
 	Handler      fiber.Handler
+	// Document is what the OpenAPI document says of the route: a part of it, in YAML, or "".
+	Document string
 }
 
 // maxInFlight is the limit of requests on users' rows in flight. It is far more than the database serves at a time; each request
@@ -67,8 +70,10 @@ func New(d Deps) *fiber.App {
 		middleware.CORS(d.Config.CORSOrigins),
 		server.RefuseMalformed,
 	)
-	add(app, healthRoutes(d.DB, d.Drain))
-	add(app, documentationRoutes())
+	health := healthRoutes(d.DB, d.Drain)
+	owned := append(resources(d.DB), d.Extra...)
+	add(app, health)
+	add(app, documentationRoutes(slices.Concat(owned, health)))
 
 	rate, backlog := middleware.NewRateLimit(d.Config.RateLimit), middleware.LimitBacklog()
 	chain := []fiber.Handler{
@@ -80,7 +85,7 @@ func New(d Deps) *fiber.App {
 		middleware.LimitInFlight(maxInFlight),
 		middleware.LimitBody(),
 	}
-	for _, r := range append(taskRoutes(d.DB), d.Extra...) {
+	for _, r := range owned {
 		if r.list() {
 			add(app, []Route{r}, append(chain, backlog)...)
 		} else {
@@ -88,6 +93,13 @@ func New(d Deps) *fiber.App {
 		}
 	}
 	return app
+}
+
+// resources are the routes of the owned models.
+func resources(db *gorm.DB) []Route {
+	return slices.Concat(
+		taskRoutes(db),
+	)
 }
 
 // list reports whether a route answers with a list: it reads, and names no row.

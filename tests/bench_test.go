@@ -264,7 +264,7 @@ func renewTasks(b *testing.B, s *server, e endpoint) (made []benchTask) {
 	description := "milk, eggs, bread"
 	rows := make([]models.Task, e.rows)
 	for i := range rows {
-		rows[i] = models.Task{UserID: "ann", Title: "Buy groceries", Description: &description}
+		rows[i] = models.Task{Owner: models.Owner{UserID: "ann"}, TaskInput: models.TaskInput{Title: "Buy groceries", Description: &description}}
 	}
 	noError(b, models.CreateOwned(s.db, "ann", &rows))
 	for _, row := range rows {

@@ -112,9 +112,7 @@ func addTasks(t testing.TB, s *server, count int, description string) {
 	}
 	for i := range count {
 		at := start.Add(time.Duration(i) * 1000003 * time.Microsecond)
-		tasks = append(tasks, models.Task{
-			UserID: users[i%7].ID, Title: fmt.Sprintf("task %d", i), Description: &description, Completed: i%3 == 0, CreatedAt: at, UpdatedAt: at.Add(time.Duration(i) * time.Microsecond),
-		})
+		tasks = append(tasks, models.Task{Owner: models.Owner{UserID: users[i%7].ID}, TaskInput: models.TaskInput{Title: fmt.Sprintf("task %d", i), Description: &description}, Completed: i%3 == 0, Timestamps: models.Timestamps{CreatedAt: at, UpdatedAt: at.Add(time.Duration(i) * time.Microsecond)}})
 	}
 	db := models.AcrossOwners(s.db)
 	require.NoError(t, db.Create(&users).Error)

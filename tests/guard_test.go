@@ -17,7 +17,9 @@ var unscoped = map[string]func(db *gorm.DB) error{
 	"Find with ids":   func(db *gorm.DB) error { return db.Find(&[]models.Task{}, []int64{1}).Error },
 	"Find into maps":  func(db *gorm.DB) error { return db.Model(&models.Task{}).Find(&[]map[string]any{}).Error },
 	"Find by user id": func(db *gorm.DB) error { return db.Where("user_id = ?", "ann").Find(&[]models.Task{}).Error },
-	"Find by struct":  func(db *gorm.DB) error { return db.Where(&models.Task{UserID: ""}).Find(&[]models.Task{}).Error },
+	"Find by struct": func(db *gorm.DB) error {
+		return db.Where(&models.Task{Owner: models.Owner{UserID: ""}}).Find(&[]models.Task{}).Error
+	},
 	"Find a smaller struct": func(db *gorm.DB) error {
 		return db.Model(&models.Task{}).Find(&[]struct{ Title string }{}).Error
 	},
@@ -27,7 +29,7 @@ var unscoped = map[string]func(db *gorm.DB) error{
 	"Find with Unscoped": func(db *gorm.DB) error { return db.Unscoped().Find(&[]models.Task{}).Error },
 	"First":              func(db *gorm.DB) error { return db.First(&models.Task{}, 1).Error },
 	"Take":               func(db *gorm.DB) error { return db.Take(&models.Task{}, 1).Error },
-	"Take by the key":    func(db *gorm.DB) error { return db.Take(&models.Task{ID: 1}).Error },
+	"Take by the key":    func(db *gorm.DB) error { return db.Take(&models.Task{Owner: models.Owner{ID: 1}}).Error },
 	"Last":               func(db *gorm.DB) error { return db.Last(&models.Task{}).Error },
 	"Count":              func(db *gorm.DB) error { return db.Model(&models.Task{}).Count(new(int64)).Error },
 	"Pluck":              func(db *gorm.DB) error { return db.Model(&models.Task{}).Pluck("title", &[]string{}).Error },
@@ -74,20 +76,26 @@ var unscoped = map[string]func(db *gorm.DB) error{
 	},
 	"Exec":                func(db *gorm.DB) error { return db.Exec("UPDATE tasks SET title = 'x'").Error },
 	"Exec with the scope": func(db *gorm.DB) error { return db.Scopes(models.OwnedBy("ann")).Exec("DELETE FROM tasks").Error },
-	"Update":              func(db *gorm.DB) error { return db.Model(&models.Task{ID: 1}).Update("title", "x").Error },
-	"Updates": func(db *gorm.DB) error {
-		return db.Model(&models.Task{}).Where("id = 1").Updates(models.Task{Title: "x"}).Error
+	"Update": func(db *gorm.DB) error {
+		return db.Model(&models.Task{Owner: models.Owner{ID: 1}}).Update("title", "x").Error
 	},
-	"UpdateColumn": func(db *gorm.DB) error { return db.Model(&models.Task{ID: 1}).UpdateColumn("title", "x").Error },
+	"Updates": func(db *gorm.DB) error {
+		return db.Model(&models.Task{}).Where("id = 1").Updates(models.Task{TaskInput: models.TaskInput{Title: "x"}}).Error
+	},
+	"UpdateColumn": func(db *gorm.DB) error {
+		return db.Model(&models.Task{Owner: models.Owner{ID: 1}}).UpdateColumn("title", "x").Error
+	},
 	"UpdateColumns": func(db *gorm.DB) error {
-		return db.Model(&models.Task{ID: 1}).UpdateColumns(map[string]any{"title": "x"}).Error
+		return db.Model(&models.Task{Owner: models.Owner{ID: 1}}).UpdateColumns(map[string]any{"title": "x"}).Error
 	},
 	"Update of the table": func(db *gorm.DB) error { return db.Table("tasks").Where("id = 1").Update("title", "x").Error },
 	"Update of everything": func(db *gorm.DB) error {
 		return db.Session(&gorm.Session{AllowGlobalUpdate: true}).Model(&models.Task{}).Update("title", "x").Error
 	},
-	"Save":                func(db *gorm.DB) error { return db.Save(&models.Task{ID: 1, UserID: "bob", Title: "x"}).Error },
-	"Delete":              func(db *gorm.DB) error { return db.Delete(&models.Task{ID: 1}).Error },
+	"Save": func(db *gorm.DB) error {
+		return db.Save(&models.Task{Owner: models.Owner{ID: 1, UserID: "bob"}, TaskInput: models.TaskInput{Title: "x"}}).Error
+	},
+	"Delete":              func(db *gorm.DB) error { return db.Delete(&models.Task{Owner: models.Owner{ID: 1}}).Error },
 	"Delete by id":        func(db *gorm.DB) error { return db.Delete(&models.Task{}, 1).Error },
 	"Delete of the table": func(db *gorm.DB) error { return db.Table("tasks").Where("id = 1").Delete(&models.User{}).Error },
 	"in a transaction": func(db *gorm.DB) error {
@@ -145,12 +153,12 @@ func TestTheGuardFailsRowsWithoutAnOwnerAndUpserts(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *server) {
 		before := s.as("ann").create(t, "ann's")
 		for name, create := range map[string]func(db *gorm.DB) error{
-			"a struct": func(db *gorm.DB) error { return db.Create(&models.Task{Title: "x"}).Error },
+			"a struct": func(db *gorm.DB) error { return db.Create(&models.Task{TaskInput: models.TaskInput{Title: "x"}}).Error },
 			"one of a slice": func(db *gorm.DB) error {
-				return db.Create([]models.Task{{UserID: "ann", Title: "x"}, {Title: "y"}}).Error
+				return db.Create([]models.Task{models.NewTask("ann", models.TaskInput{Title: "x"}), {TaskInput: models.TaskInput{Title: "y"}}}).Error
 			},
-			"a slice of pointers": func(db *gorm.DB) error { return db.Create([]*models.Task{{Title: "y"}}).Error },
-			"batches":             func(db *gorm.DB) error { return db.CreateInBatches([]models.Task{{Title: "x"}, {Title: "y"}}, 1).Error },
+			"a slice of pointers": func(db *gorm.DB) error { return db.Create([]*models.Task{{TaskInput: models.TaskInput{Title: "y"}}}).Error },
+			"batches":             func(db *gorm.DB) error { return db.CreateInBatches([]models.Task{{TaskInput: models.TaskInput{Title: "x"}}, {TaskInput: models.TaskInput{Title: "y"}}}, 1).Error },
 			"a map":               func(db *gorm.DB) error { return db.Model(&models.Task{}).Create(map[string]any{"title": "x"}).Error },
 			"a map of a number": func(db *gorm.DB) error {
 				return db.Model(&models.Task{}).Create(map[string]any{"title": "x", "user_id": 5}).Error
@@ -158,33 +166,31 @@ func TestTheGuardFailsRowsWithoutAnOwnerAndUpserts(t *testing.T) {
 			"maps": func(db *gorm.DB) error {
 				return db.Model(&models.Task{}).Create([]map[string]any{{"title": "x"}}).Error
 			},
-			"Save":                 func(db *gorm.DB) error { return db.Save(&models.Task{Title: "x"}).Error },
+			"Save":                 func(db *gorm.DB) error { return db.Save(&models.Task{TaskInput: models.TaskInput{Title: "x"}}).Error },
 			"the table":            func(db *gorm.DB) error { return db.Table("tasks").Create(map[string]any{"title": "x"}).Error },
 			"the table of another": func(db *gorm.DB) error { return db.Table("tasks").Create(&models.User{ID: "x"}).Error },
 			"generic": func(db *gorm.DB) error {
-				return gorm.G[models.Task](db).Create(context.Background(), &models.Task{Title: "x"})
+				return gorm.G[models.Task](db).Create(context.Background(), &models.Task{TaskInput: models.TaskInput{Title: "x"}})
 			},
 			"the scope instead": func(db *gorm.DB) error {
-				return db.Scopes(models.OwnedBy("ann")).Create(&models.Task{Title: "x"}).Error
+				return db.Scopes(models.OwnedBy("ann")).Create(&models.Task{TaskInput: models.TaskInput{Title: "x"}}).Error
 			},
 			"an empty scope": func(db *gorm.DB) error { return db.Scopes(models.OwnedBy("")).Find(&[]models.Task{}).Error },
 		} {
 			require.ErrorIs(t, create(s.db), models.ErrNoOwner, name)
 		}
-		taken := models.Task{ID: before.ID, UserID: "bob", Title: "bob's now"}
+		taken := models.Task{Owner: models.Owner{ID: before.ID, UserID: "bob"}, TaskInput: models.TaskInput{Title: "bob's now"}}
 		for name, upsert := range map[string]func(db *gorm.DB) error{
 			"OnConflict":      func(db *gorm.DB) error { return db.Clauses(clause.OnConflict{UpdateAll: true}).Create(&taken).Error },
 			"DoNothing":       func(db *gorm.DB) error { return db.Clauses(clause.OnConflict{DoNothing: true}).Create(&taken).Error },
 			"Save of a slice": func(db *gorm.DB) error { return db.Save([]models.Task{taken}).Error },
-			"Save in the scope of another": func(db *gorm.DB) error {
-				return db.Scopes(models.OwnedBy("bob")).Save(&taken).Error
-			},
 			"generic": func(db *gorm.DB) error {
 				return gorm.G[models.Task](db, clause.OnConflict{UpdateAll: true}).Create(context.Background(), &taken)
 			},
 		} {
 			require.ErrorIs(t, upsert(s.db), models.ErrUpsert, name)
 		}
+		require.ErrorIs(t, s.db.Scopes(models.OwnedBy("bob")).Save(&taken).Error, models.ErrNoColumns)
 		require.Equal(t, []task{before}, s.as("ann").list(t))
 		require.Empty(t, s.as("bob").list(t))
 	})
@@ -233,8 +239,8 @@ func TestAnOwnerNeverChanges(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *server) {
 		before := s.as("ann").create(t, "ann's")
 		mine := s.db.Scopes(models.OwnedBy("ann")).Session(&gorm.Session{})
-		require.NoError(t, mine.Model(&models.Task{ID: before.ID}).Updates(map[string]any{"user_id": "bob", "created_at": nil, "title": "same"}).Error)
-		require.NoError(t, mine.Model(&models.Task{ID: before.ID}).Select("*").Omit("id", "description").Updates(models.Task{UserID: "bob", Title: "same"}).Error)
+		require.NoError(t, mine.Model(&models.Task{Owner: models.Owner{ID: before.ID}}).Updates(map[string]any{"user_id": "bob", "created_at": nil, "title": "same"}).Error)
+		require.ErrorIs(t, mine.Model(&models.Task{Owner: models.Owner{ID: before.ID}}).Select("*").Updates(models.NewTask("bob", models.TaskInput{Title: "same"})).Error, models.ErrNoColumns)
 		after := s.as("ann").list(t)[0]
 		require.Equal(t, "ann", after.UserID)
 		require.Equal(t, before.CreatedAt, after.CreatedAt)

@@ -31,7 +31,7 @@ func TestMetricsTellOfRequestsRefusalsTripsAndThePool(t *testing.T) {
 		s.send(t, request{method: "DELETE", path: "/health"})
 		require.ErrorIs(t, s.db.Find(&[]models.Task{}).Error, models.ErrNotConfined)
 		require.ErrorIs(t, s.db.Scopes(models.OwnedBy("")).Find(&[]models.Task{}).Error, models.ErrNoOwner)
-		require.ErrorIs(t, s.db.Create(&models.Task{Title: "x"}).Error, models.ErrNoOwner)
+		require.ErrorIs(t, s.db.Create(&models.Task{TaskInput: models.TaskInput{Title: "x"}}).Error, models.ErrNoOwner)
 
 		text := s.metrics(t)
 		for _, line := range []string{

@@ -98,8 +98,9 @@ func TestTheTableIsTheContractsOnPostgreSQL(t *testing.T) {
 		"id bigint not null", "user_id character varying(255) not null", "title character varying(200) not null",
 		"description character varying(1000)", "completed boolean not null default false",
 		"created_at timestamp with time zone not null", "updated_at timestamp with time zone not null",
+		"version bigint not null default 1",
 	}, rows(`SELECT attname || ' ' || format_type(atttypid, atttypmod) || CASE WHEN attnotnull THEN ' not null' ELSE '' END
-		|| CASE WHEN attname = 'completed' THEN ' default ' || pg_get_expr(adbin, adrelid) ELSE '' END
+		|| CASE WHEN attname IN ('completed', 'version') THEN ' default ' || pg_get_expr(adbin, adrelid) ELSE '' END
 		FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
 		WHERE attrelid = 'tasks'::regclass AND attnum > 0 ORDER BY attnum`))
 	constraints := rows(`SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'tasks'::regclass`)

@@ -159,7 +159,7 @@ func readNote(c *fiber.Ctx) (in noteInput, err error) {
 // noteDocument returns a new document of the program and its notes.
 func noteDocument(t testing.TB) *openapi3.T {
 	t.Helper()
-	doc, err := openapi3.NewLoader().LoadFromFile("../routes/openapi.yaml")
+	doc, err := openapi3.NewLoader().LoadFromData(routes.Document())
 	require.NoError(t, err)
 	further, err := openapi3.NewLoader().LoadFromData([]byte(notesYAML))
 	require.NoError(t, err)

@@ -93,7 +93,7 @@ func TestUnknownPathsAre404AndOtherMethods405WithAllow(t *testing.T) {
 				}
 			}
 			for path, allow := range map[string]string{
-				"/api/tasks": "GET, HEAD, POST", "/api/tasks/1": "GET, HEAD, PUT, DELETE", "/api/tasks/1/complete": "PATCH", "/health": "GET, HEAD", "/openapi.json": "GET, HEAD",
+				"/api/tasks": "GET, HEAD, POST", "/api/tasks/1": "GET, HEAD, PUT, DELETE, PATCH", "/api/tasks/1/complete": "PATCH", "/health": "GET, HEAD", "/openapi.json": "GET, HEAD",
 			} {
 				for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "get"} {
 					if strings.Contains(allow, method) {

@@ -184,7 +184,7 @@ func TestATransactionOnSQLiteNeedsNoTurnToWrite(t *testing.T) {
 		}()
 		s.awaitInFlight(t, 1)
 		time.Sleep(100 * time.Millisecond) // until it waits for the lock
-		return tx.Create(&models.Task{UserID: "ann", Title: "z"}).Error
+		return tx.Create(&models.Task{Owner: models.Owner{UserID: "ann"}, TaskInput: models.TaskInput{Title: "z"}}).Error
 	}))
 	require.Equal(t, 201, <-answers)
 }

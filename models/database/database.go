@@ -34,6 +34,9 @@ func Open(ctx context.Context, cfg *config.Config, owned []any, log *slog.Logger
 	db, err := open(ctx, cfg, cfg.Database, log, func(db *gorm.DB) error {
 		return checkTables(db, owned, cfg.AuthUsersTable)
 	})
+	if err == nil {
+		err = dropDefaults(db, owned)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -41,6 +44,23 @@ func Open(ctx context.Context, cfg *config.Config, owned []any, log *slog.Logger
 		log.Warn(advice)
 	}
 	return db, nil
+}
+
+// dropDefaults has GORM insert the values that rows have. It would put a column's default in the place of a zero value. Only
+// the version, which no constructor sets, keeps its default.
+func dropDefaults(db *gorm.DB, owned []any) error {
+	for _, model := range owned {
+		stmt := &gorm.Statement{DB: db}
+		if err := stmt.Parse(model); err != nil {
+			return err
+		}
+		for _, field := range stmt.Schema.Fields {
+			if !field.PrimaryKey && field.DBName != "version" {
+				field.HasDefaultValue, field.DefaultValueInterface = false, nil
+			}
+		}
+	}
+	return nil
 }
 
 // Migrate brings the tables of the owned models up to date, over a connection of its own, and does nothing else.

@@ -1,0 +1,33 @@
+package models
+
+import (
+	"errors"
+	"time"
+
+	"gorm.io/gorm"
+)
+
+// Timestamps are the last columns of an owned model: when a row was created and last changed, and its version. All updates
+// by GORM move UpdatedAt and Version. They take a map of columns, not a struct, of which GORM would skip the zero values.
+type Timestamps struct {
+	CreatedAt time.Time `json:"created_at" gorm:"<-:create;not null;index:,composite:user_created,priority:2"`
+	UpdatedAt time.Time `json:"updated_at" gorm:"not null"`
+	// Version is 1 at creation and one more at each change.
+	Version int64 `json:"-" gorm:"not null;default:1"`
+}
+
+// RowVersion returns the version of the row.
+func (t Timestamps) RowVersion() int64 { return t.Version }
+
+// ErrNoColumns fails an update by a struct.
+var ErrNoColumns = errors.New("an update of an owned model needs a map of columns")
+
+// BeforeUpdate implements GORM's hook of that name.
+func (Timestamps) BeforeUpdate(tx *gorm.DB) error {
+	columns, ok := tx.Statement.Dest.(map[string]any)
+	if !ok {
+		return ErrNoColumns
+	}
+	columns["version"] = gorm.Expr("version + 1")
+	return nil
+}

@@ -1,0 +1,38 @@
+package routes
+
+import (
+	"github.com/gofiber/fiber/v2"
+
+	"taskapi/models"
+)
+
+// Filter is a query parameter that narrows the list of a resource.
+type Filter struct {
+	// Name is the parameter's, and Doc what the document says of it.
+	Name, Doc string
+	// Values are those that the parameter may have. The first one counts if the parameter is absent.
+	Values []FilterValue
+	// Refusal is the detail of the 400 that any other value is answered with.
+	Refusal string
+}
+
+// FilterValue is a value of a [Filter].
+type FilterValue struct {
+	Value, Doc string
+	// Where are the columns' values of the rows that remain. Empty, it leaves all of them.
+	Where map[string]any
+}
+
+// condition returns the condition that a request asks for. Of a repeated parameter the last counts.
+func (f Filter) condition(c *fiber.Ctx) (map[string]any, error) {
+	given := c.Context().QueryArgs().PeekMulti(f.Name)
+	if len(given) == 0 {
+		return f.Values[0].Where, nil
+	}
+	for _, v := range f.Values {
+		if string(given[len(given)-1]) == v.Value {
+			return v.Where, nil
+		}
+	}
+	return nil, &models.Error{Status: fiber.StatusBadRequest, Detail: f.Refusal}
+}
