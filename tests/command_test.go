@@ -464,7 +464,7 @@ func holdWrites(t *testing.T, p *process, databaseURL string) (unlock func(), an
 			arrived <- got
 		}()
 	}
-	require.Eventually(t, func() bool { return p.gauge(t, "taskapi_http_requests_in_flight") == writes }, patience, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return p.gauge(t, "taskapi_http_requests_in_flight") == writes }, waitLimit, 5*time.Millisecond)
 	time.Sleep(100 * time.Millisecond) // in flight they are, but may be on their way to the lock
 	return unlock, arrived
 }
@@ -490,7 +490,7 @@ func TestASignalSeesTheRequestsUnderWayAnsweredAndRefusesNewOnes(t *testing.T) {
 			require.Eventually(t, func() bool {
 				got, err := p.try("GET", "/ready", "", "")
 				return err != nil || got.StatusCode == 503
-			}, patience, 5*time.Millisecond)
+			}, waitLimit, 5*time.Millisecond)
 			unavailable(t, p.call(t, 503, "GET", "/ready", "", ""))
 			unavailable(t, p.call(t, 503, "POST", "/api/tasks", tokenOf(t, "ann"), `{"title": "too late"}`))
 			p.call(t, 200, "GET", "/health", "", "")
@@ -528,7 +528,7 @@ func TestASignalEndsAnIdleProgramAtOnce(t *testing.T) {
 	buildProgram(t)
 	eachDatabase(t, func(t *testing.T, databaseURL string) {
 		eachSignal(t, databaseURL, func(t *testing.T, p *process, signal os.Signal) {
-			keepsAlive := &http.Client{Timeout: patience, Transport: &http.Transport{}}
+			keepsAlive := &http.Client{Timeout: waitLimit, Transport: &http.Transport{}}
 			defer keepsAlive.CloseIdleConnections()
 			response, err := keepsAlive.Get(p.url + "/health")
 			require.NoError(t, err)

@@ -150,7 +150,7 @@ func TestADatabaseThatRefusesConnectionsIs503(t *testing.T) {
 	administer(t, "ALTER DATABASE "+name+" ALLOW_CONNECTIONS true")
 	require.Eventually(t, func() bool { // a pooler notices it later
 		return s.send(t, request{method: "GET", path: "/ready"}).StatusCode == 200
-	}, patience, 50*time.Millisecond)
+	}, waitLimit, 50*time.Millisecond)
 	require.Equal(t, 201, s.send(t, calls[1]).StatusCode)
 }
 

@@ -47,7 +47,7 @@ func runTests(m *testing.M) (code int, err error) {
 	return code, unseenStatuses()
 }
 
-// partial tells whether the command line chose some of the tests.
+// partial reports whether the command line chose some of the tests.
 func partial() bool {
 	for _, name := range []string{"test.run", "test.skip", "test.bench", "test.fuzz", "test.list"} {
 		if flag.Lookup(name).Value.String() != "" {

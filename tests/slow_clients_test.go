@@ -44,7 +44,7 @@ func slowClients(t testing.TB, user string) map[string]slowClient {
 // connect starts the client. The channel gets all that the server sends until it closes the connection, or nothing if the
 // client never reads.
 func (c slowClient) connect(t testing.TB, address string) (received <-chan string, err error) {
-	dialer := net.Dialer{Timeout: patience}
+	dialer := net.Dialer{Timeout: waitLimit}
 	if c.neverReads {
 		dialer.Control = func(_, _ string, raw syscall.RawConn) error {
 			return raw.Control(func(fd uintptr) { _ = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 4096) })
@@ -195,7 +195,7 @@ func TestAUserWhoseClientsDoNotReadGetsNoFurtherLists(t *testing.T) {
 		require.Equal(t, []task{created}, s.as("ann").list(t))
 		s.as("bob").create(t, "other requests are answered")
 	})
-	require.Eventually(t, func() bool { return s.send(t, list).StatusCode == 200 }, patience, 10*time.Millisecond, "the backlog stays after the connections are closed")
+	require.Eventually(t, func() bool { return s.send(t, list).StatusCode == 200 }, waitLimit, 10*time.Millisecond, "the backlog stays after the connections are closed")
 	require.Len(t, s.as("bob").list(t), length+1)
 }
 

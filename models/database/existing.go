@@ -8,10 +8,10 @@ import (
 	"gorm.io/gorm/schema"
 )
 
-// column is what a migration needs to know of a table's column.
+// column is a column of a table.
 type column struct {
 	Name, Type string
-	// Text reports whether the values are compared with a user id as text is.
+	// Text reports whether the column can be compared with a user id.
 	Text bool
 	// Required reports whether an insert must give the value.
 	Required bool

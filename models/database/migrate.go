@@ -9,7 +9,7 @@ import (
 	"taskapi/models"
 )
 
-// migrate adds what the tables lack: all of it or nothing, and one server at a time.
+// migrate adds missing tables, columns, indexes and constraints, all or none of them, one server at a time.
 func migrate(db *gorm.DB, owned []any, externalUsers string) error {
 	engine := engineOf(db)
 	if err := engine.inspect(db); err != nil {

@@ -25,8 +25,8 @@ func (e postgresEngine) Migrator(db *gorm.DB) gorm.Migrator {
 	return postgresMigrator{e.Dialector.Migrator(db).(postgres.Migrator)}
 }
 
-// postgresMigrator leaves the columns that it finds as they are. GORM's own would alter them to match the model, which
-// has cut texts short.
+// postgresMigrator leaves the columns that it finds as they are. GORM's own would alter them to match the model, and
+// could truncate texts.
 type postgresMigrator struct{ postgres.Migrator }
 
 func (postgresMigrator) MigrateColumn(any, *schema.Field, gorm.ColumnType) error { return nil }
@@ -61,8 +61,8 @@ func (postgresEngine) ownerKeys(db *gorm.DB, table, users string) ([]ownerKey, e
 		db.Statement.Quote(users), db.Statement.Quote(table))
 }
 
-// setOwnerKey implements [migrations]. It gives up after five seconds rather than hold up everyone who waits behind it for
-// the users.
+// setOwnerKey implements [migrations]. It waits at most five seconds for its locks, because other sessions would wait
+// behind it.
 func (postgresEngine) setOwnerKey(tx *gorm.DB, table, users string, keys []ownerKey, all bool) error {
 	statement, names := "SET LOCAL lock_timeout = '5s'; ALTER TABLE ? ", []any{clause.Table{Name: table}}
 	for _, key := range keys {
