@@ -41,8 +41,8 @@ func TestServeAnswersWhatIsUnderWayAndReturnsWhenItsContextEnds(t *testing.T) {
 		}
 		require.Equal(t, 200, s.send(t, request{method: "GET", path: "/health"}).StatusCode)
 		select {
-		case <-ended:
-			t.Fatal("the end did not wait for the request under way")
+		case err := <-ended:
+			t.Fatal(err, "the end did not wait for the request under way")
 		default:
 		}
 		unlock()
