@@ -3,7 +3,7 @@
 FROM golang:1.26.8 AS build
 WORKDIR /src
 COPY go.mod go.sum ./
-COPY models/nocgo models/nocgo
+COPY models/database/nocgo models/database/nocgo
 RUN go mod download
 COPY . .
 RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o /taskapi . && mkdir /data

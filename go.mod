@@ -92,4 +92,4 @@ require (
 	modernc.org/memory v1.12.1 // indirect
 )
 
-replace github.com/mattn/go-sqlite3 => ./models/nocgo
+replace github.com/mattn/go-sqlite3 => ./models/database/nocgo

@@ -14,24 +14,32 @@ import (
 
 	"taskapi/config"
 	"taskapi/middleware"
+	"taskapi/middleware/token"
 	"taskapi/models"
+	"taskapi/models/database"
+	"taskapi/models/transfer"
 	"taskapi/routes"
+	"taskapi/routes/server"
 )
 
-func main() {
-	if err := run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+
+// run executes a command line and returns the exit status: 0, or 1 with the error on stderr.
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	if err := execute(ctx, args, stdin, stdout, stderr); err != nil {
+		fmt.Fprintln(stderr, err)
+		return 1
 	}
+	return 0
 }
 
-func run(args []string, stdin io.Reader, stdout, stderr io.Writer) error {
+func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	command, err := config.ParseArgs(args)
 	if err != nil {
 		return err
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
 	switch command.Name {
 	case config.Help:
 		return config.WriteHelp(stdout)
@@ -44,9 +52,9 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	}
 	switch command.Name {
 	case config.Explain:
-		return explain(ctx, cfg, command.Token, stdin, stdout)
+		return explainToken(ctx, cfg, command.Token, stdin, stdout)
 	case config.Migrate:
-		return models.Migrate(ctx, cfg, cfg.Logger(stderr))
+		return database.Migrate(ctx, cfg, models.Owned(), cfg.Logger(stderr))
 	case config.Token:
 		return printToken(cfg, command, stdout, stderr)
 	case config.Health:
@@ -60,24 +68,24 @@ func serve(ctx context.Context, cfg *config.Config, stderr io.Writer) error {
 		return err
 	}
 	log, drain := cfg.Logger(stderr), &middleware.Drain{}
-	db, err := models.Open(ctx, cfg, log)
+	db, err := database.Open(ctx, cfg, models.Owned(), log)
 	if err != nil {
 		return err
 	}
-	defer models.Close(db)
+	defer database.Close(db)
 	listener, err := net.Listen("tcp", cfg.Address())
 	if err != nil {
 		return fmt.Errorf("HOST and PORT: %w", err)
 	}
-	parts := routes.Parts{Config: cfg, DB: db, Log: log, Drain: drain, Keys: middleware.KeepKeySet(ctx, cfg.Issuer, log)}
+	deps := routes.Deps{Config: cfg, DB: db, Log: log, Drain: drain, Keys: token.NewKeySet(ctx, cfg.Issuer, log)}
 	if cfg.MetricsAddr != "" {
-		parts.Metrics = middleware.NewMetrics(models.Collectors(db)...)
-		if err := routes.ServeMetrics(cfg.MetricsAddr, parts.Metrics.Handler(), log); err != nil {
+		deps.Metrics = middleware.NewMetrics(database.Collectors(db)...)
+		if err := server.ServeMetrics(cfg.MetricsAddr, deps.Metrics.Handler(), log); err != nil {
 			return err
 		}
 	}
 	cfg.Announce(stderr, log, listener.Addr())
-	return routes.Serve(ctx, routes.New(parts), listener, drain)
+	return server.Serve(ctx, routes.New(deps), listener, drain)
 }
 
 func printToken(cfg *config.Config, command config.Command, stdout, stderr io.Writer) error {
@@ -87,26 +95,26 @@ func printToken(cfg *config.Config, command config.Command, stdout, stderr io.Wr
 	if len(cfg.Secrets()) == 0 {
 		return errors.New("BETTER_AUTH_SECRET: must be set to sign a token")
 	}
-	token, err := middleware.SignToken(cfg.Secrets()[0], command.User, command.TTL)
+	signed, err := token.Sign(cfg.Secrets()[0], command.User, command.TTL)
 	if err == nil {
-		_, err = fmt.Fprintln(stdout, token)
+		_, err = fmt.Fprintln(stdout, signed)
 	}
 	return err
 }
 
-func explain(ctx context.Context, cfg *config.Config, token string, stdin io.Reader, stdout io.Writer) error {
-	if token == "-" {
-		token, _ = bufio.NewReader(io.LimitReader(stdin, middleware.MaxBody)).ReadString('\n')
+func explainToken(ctx context.Context, cfg *config.Config, text string, stdin io.Reader, stdout io.Writer) error {
+	if text == "-" {
+		text, _ = bufio.NewReader(io.LimitReader(stdin, middleware.MaxBody)).ReadString('\n')
 	}
-	return middleware.Explain(ctx, stdout, cfg, token)
+	return token.Explain(ctx, stdout, cfg, text)
 }
 
 func copyDatabase(ctx context.Context, command config.Command, stdout, stderr io.Writer) error {
-	progress := config.NewProgress(stderr)
-	copied, err := models.Copy(ctx, command.From, command.To, progress.Show)
-	progress.End()
+	bar := transfer.NewBar(stderr)
+	copied, err := transfer.Copy(ctx, command.From, command.To, models.Owned(), bar.Show)
+	bar.End()
 	if err == nil {
-		_, err = fmt.Fprintf(stdout, "copied %d tasks of %d users, verified\n", copied.Tasks, copied.Users)
+		_, err = fmt.Fprintf(stdout, "copied %s, verified\n", copied)
 	}
 	return err
 }

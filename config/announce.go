@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// Logger writes structured lines from the configured level on: JSON in production, text in development.
+// Logger returns a logger of the configured level: JSON in production, text in development.
 func (c *Config) Logger(w io.Writer) *slog.Logger {
 	options := &slog.HandlerOptions{Level: c.LogLevel}
 	if c.Production() {
@@ -19,7 +19,7 @@ func (c *Config) Logger(w io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, options))
 }
 
-// Announce says what listens where, with which settings and on which data: to a person in development, to the log in
+// Announce reports the address, the database, the version and the settings: as text on w in development, as a log line in
 // production.
 func (c *Config) Announce(w io.Writer, log *slog.Logger, address net.Addr) {
 	if c.Production() {
@@ -36,7 +36,7 @@ func (c *Config) Announce(w io.Writer, log *slog.Logger, address net.Addr) {
 	fmt.Fprintln(w)
 }
 
-// attrs are the settings that count, defaults included and empty ones left out. Secrets are masked, those in URLs as well.
+// attrs returns the settings in effect, with defaults and without empty ones. Secrets are masked, also those in URLs.
 func (c *Config) attrs() (all []slog.Attr) {
 	for _, field := range reflect.VisibleFields(reflect.TypeFor[Config]()) {
 		name, value := field.Tag.Get("env"), reflect.ValueOf(*c).FieldByIndex(field.Index)
@@ -51,14 +51,14 @@ func (c *Config) attrs() (all []slog.Attr) {
 		case name == "MIGRATE_DATABASE_URL":
 			text = c.MigrateDatabase.String()
 		case name == "JWKS_URL":
-			text, _, _ = strings.Cut(text, "?") // what follows may be a key
+			text, _, _ = strings.Cut(text, "?") // the query may hold a key
 		}
 		all = append(all, slog.String(name, text))
 	}
 	return all
 }
 
-// version is the program's own, as Go's build information has it.
+// version returns the program's version from Go's build information.
 func version() string {
 	if info, ok := debug.ReadBuildInfo(); ok {
 		return info.Main.Version

@@ -21,34 +21,35 @@ const (
 	Help    = "help"
 )
 
-// Command is what the command line asks for.
+// Command is a parsed command line.
 type Command struct {
-	// Name is one of the commands' names.
+	// Name is one of the constants above.
 	Name string
-	// User and TTL describe the token to print.
+	// User and TTL belong to [Token].
 	User string
 	TTL  time.Duration
-	// Token is the one to explain; "-" stands for the first line of the standard input.
+	// Token belongs to [Explain]; "-" is the first line of stdin.
 	Token string
-	// From and To are the databases to copy between.
+	// From and To belong to [Copy].
 	From, To Database
 }
 
 const usage = `taskapi serves a multi-user tasks API.
 
-  taskapi [serve]                        serve it (with no setting: on port 8000, from the SQLite file tasks.db)
-  taskapi migrate                        bring the tables up to date, and end
-  taskapi token --user NAME [--ttl 24h]  print a token with which NAME can use it
-  taskapi token explain [TOKEN | -]      say whether a token would be accepted, and why (- reads it from standard input)
-  taskapi copy --from URL --to URL       copy all users and tasks into an empty database or a new SQLite file
-  taskapi health                         say whether the server with these settings lives: ends with status 0 or 1
+  taskapi [serve]                        serve the API: by default on port 8000, from tasks.db
+  taskapi migrate                        bring the tables up to date
+  taskapi token --user NAME [--ttl 24h]  print a token for the user NAME
+  taskapi token explain [TOKEN | -]      say whether a token is accepted, and why (-: from stdin)
+  taskapi copy --from URL --to URL       copy everything to an empty database or a new SQLite file
+  taskapi health                         exit with 0 if the server with these settings answers
   taskapi --help                         print this
 
-Settings come from the environment, then .env.local, then .env:
+Settings come from the environment, then .env.local, then .env, with these defaults.
+The file .env.example in the source explains each one.
 
 `
 
-// ParseArgs reads the command line's arguments, the program's name left out.
+// ParseArgs parses the arguments that follow the program's name. Its errors name the fault in one line.
 func ParseArgs(args []string) (Command, error) {
 	command := Command{Name: Serve}
 	if len(args) == 0 {
@@ -82,8 +83,8 @@ func ParseArgs(args []string) (Command, error) {
 		return command, fmt.Errorf("%s: %w: see --help", command.Name, err)
 	case command.Name == Explain:
 		command.Token = cmp.Or(strings.Join(flags.Args(), " "), "-")
-	case flags.NArg() > 0 && command.Name == Copy: // a URL, perhaps, with a password
-		return command, errors.New("copy: takes --from URL and --to URL alone: see --help")
+	case flags.NArg() > 0 && command.Name == Copy: // not quoted: it may be a URL with a password
+		return command, errors.New("copy: takes only --from URL and --to URL: see --help")
 	case flags.NArg() > 0:
 		return command, fmt.Errorf("%s: unexpected argument %q: see --help", command.Name, flags.Arg(0))
 	case command.Name == Token && command.User == "":

@@ -1,5 +1,5 @@
-// Package config is the only place that reads the environment: it turns variables and .env files into one typed
-// [Config] and reports every fault at once.
+// Package config reads the settings: it turns environment variables and .env files into one typed [Config] and reports
+// every fault at once. No other package reads the environment.
 package config
 
 import (
@@ -21,58 +21,58 @@ import (
 )
 
 const (
-	// minSecretLength is how many characters BETTER_AUTH_SECRET needs in production.
+	// minSecretLength is the shortest secret, in characters, in production.
 	minSecretLength = 32
-	// MaxRequestTimeout is the longest REQUEST_TIMEOUT: a server that ends waits for the requests under way.
+	// MaxRequestTimeout is the longest REQUEST_TIMEOUT. The shutdown waits this long for requests in flight.
 	MaxRequestTimeout = 7 * time.Second
 
 	development = "development"
 	production  = "production"
 )
 
-// Config holds the settings of one server. The zero value is not usable; [Load] makes a checked one.
+// Config holds the settings of one server. [Load] and [Parse] return valid ones; the zero value is not usable.
 type Config struct {
-	Environment    string        `env:"ENVIRONMENT" envDefault:"development" help:"development, or production: JSON logs, every interface, no default secret or origins"`
-	Host           string        `env:"HOST" help:"address to listen on (127.0.0.1 in development, 0.0.0.0 in production)"`
+	Environment    string        `env:"ENVIRONMENT" envDefault:"development" help:"development or production"`
+	Host           string        `env:"HOST" help:"address to listen on (127.0.0.1; in production 0.0.0.0)"`
 	Port           uint16        `env:"PORT" envDefault:"8000" help:"port to listen on; 0 takes a free one"`
-	Secret         string        `env:"BETTER_AUTH_SECRET" help:"secret that signs the tokens (HS256); at least 32 characters in production, made at the first start in development"`
-	Rotation       Rotation      `env:"BETTER_AUTH_SECRETS" help:"secrets by version while they rotate, as Better Auth has them: 2:new,1:old; the first signs, all verify"`
-	BetterAuthURL  string        `env:"BETTER_AUTH_URL" help:"origin of a Better Auth server whose key set signs tokens, too: https://app.example.com"`
-	JWKSURL        string        `env:"JWKS_URL" help:"key set of any other issuer (/api/auth/jwks on BETTER_AUTH_URL)"`
-	JWTIssuer      string        `env:"JWT_ISSUER" help:"what iss must be in tokens of the key set (the origin of BETTER_AUTH_URL)"`
-	JWTAudience    string        `env:"JWT_AUDIENCE" help:"what aud must hold in tokens of the key set (the origin of BETTER_AUTH_URL)"`
+	Secret         string        `env:"BETTER_AUTH_SECRET" help:"secret that signs HS256 tokens"`
+	Rotation       Rotation      `env:"BETTER_AUTH_SECRETS" help:"several secrets while they rotate: 2:new,1:old"`
+	BetterAuthURL  string        `env:"BETTER_AUTH_URL" help:"Better Auth server whose key set signs tokens"`
+	JWKSURL        string        `env:"JWKS_URL" help:"key set (/api/auth/jwks on BETTER_AUTH_URL)"`
+	JWTIssuer      string        `env:"JWT_ISSUER" help:"iss of its tokens (the origin of BETTER_AUTH_URL)"`
+	JWTAudience    string        `env:"JWT_AUDIENCE" help:"aud of its tokens (the origin of BETTER_AUTH_URL)"`
 	DatabaseURL    string        `env:"DATABASE_URL" envDefault:"sqlite://tasks.db" help:"postgres://USER:PASSWORD@HOST/NAME or sqlite://FILE"`
-	AuthUsersTable string        `env:"AUTH_USERS_TABLE" help:"table of that database in which Better Auth keeps its users, such as user or auth.user (a table users of the program's own)"`
-	Migrate        bool          `env:"AUTO_MIGRATE" envDefault:"true" help:"bring the tables up to date at the start; if false, the command migrate has to"`
-	MigrateURL     string        `env:"MIGRATE_DATABASE_URL" help:"direct PostgreSQL connection for that, where DATABASE_URL goes through a pooler (DATABASE_URL)"`
-	StartupWait    time.Duration `env:"STARTUP_WAIT" envDefault:"60s" help:"time to wait at the start for a PostgreSQL that cannot be reached"`
+	AuthUsersTable string        `env:"AUTH_USERS_TABLE" help:"table of Better Auth's users in the same database"`
+	Migrate        bool          `env:"AUTO_MIGRATE" envDefault:"true" help:"bring the tables up to date at the start"`
+	MigrateURL     string        `env:"MIGRATE_DATABASE_URL" help:"direct connection for migrations, past a pooler"`
+	StartupWait    time.Duration `env:"STARTUP_WAIT" envDefault:"60s" help:"how long the start waits for PostgreSQL"`
 	MaxConns       int           `env:"DB_MAX_CONNS" envDefault:"16" help:"connections to PostgreSQL at a time"`
-	ConnIdleTime   time.Duration `env:"DB_CONN_IDLE_TIME" envDefault:"5m" help:"time after which an unused connection is closed"`
-	ConnLifetime   time.Duration `env:"DB_CONN_LIFETIME" envDefault:"1h" help:"time after which any connection is replaced by a new one"`
-	CORSOrigins    []string      `env:"CORS_ORIGINS" help:"comma-separated origins of browser clients, or * (localhost ports 3000 and 5173 in development, none in production)"`
+	ConnIdleTime   time.Duration `env:"DB_CONN_IDLE_TIME" envDefault:"5m" help:"how long an unused connection is kept"`
+	ConnLifetime   time.Duration `env:"DB_CONN_LIFETIME" envDefault:"1h" help:"how long any connection is kept"`
+	CORSOrigins    []string      `env:"CORS_ORIGINS" help:"origins of browser clients, separated by commas, or *"`
 	LogLevel       slog.Level    `env:"LOG_LEVEL" envDefault:"info" help:"debug, info, warn or error"`
-	RequestTimeout time.Duration `env:"REQUEST_TIMEOUT" envDefault:"5s" help:"time a request may take before it is answered 503"`
-	RateLimit      int           `env:"RATE_LIMIT" envDefault:"0" help:"requests a minute that each user may make, and each address without a good token; 0 is no limit"`
-	MetricsAddr    string        `env:"METRICS_ADDR" help:"host:port of a listener for Prometheus, apart from the API's; none if empty"`
+	RequestTimeout time.Duration `env:"REQUEST_TIMEOUT" envDefault:"5s" help:"how long a request may take before it is answered 503"`
+	RateLimit      int           `env:"RATE_LIMIT" envDefault:"0" help:"requests a minute per user and address; 0 is no limit"`
+	MetricsAddr    string        `env:"METRICS_ADDR" help:"host:port of a listener for Prometheus"`
 
 	// Database is DatabaseURL, parsed.
 	Database Database `env:"-"`
-	// MigrateDatabase is MigrateURL, parsed, or Database without one.
+	// MigrateDatabase is MigrateURL, parsed; Database if MigrateURL is empty.
 	MigrateDatabase Database `env:"-"`
-	// Issuer is what BETTER_AUTH_URL, JWKS_URL, JWT_ISSUER and JWT_AUDIENCE say together.
+	// Issuer combines BETTER_AUTH_URL, JWKS_URL, JWT_ISSUER and JWT_AUDIENCE.
 	Issuer Issuer `env:"-"`
 }
 
-// Production tells whether the server runs with ENVIRONMENT=production.
+// Production reports whether ENVIRONMENT is production.
 func (c *Config) Production() bool { return c.Environment == production }
 
-// Address is the host:port to listen on.
+// Address returns the host:port to listen on.
 func (c *Config) Address() string {
 	return net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port)))
 }
 
-// Parse makes a Config of variables alone: it reads no file and makes no secret. Later sources win; a blank variable
-// counts as one that is not set.
+// Parse makes a Config of variables. It reads no file and creates no secret. Later sources override earlier ones; a blank
+// variable counts as unset.
 func Parse(sources ...map[string]string) (*Config, error) {
 	vars := map[string]string{}
 	for _, source := range sources {
@@ -82,7 +82,7 @@ func Parse(sources ...map[string]string) (*Config, error) {
 			}
 		}
 	}
-	cfg := &Config{RequestTimeout: MaxRequestTimeout, MaxConns: 1} // stay if the variables cannot be read, which is a fault by itself
+	cfg := &Config{RequestTimeout: MaxRequestTimeout, MaxConns: 1} // kept if a variable cannot be parsed, to report only that fault
 	faults := parseFaults(env.ParseWithOptions(cfg, env.Options{Environment: vars}))
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
 
@@ -113,7 +113,7 @@ func Parse(sources ...map[string]string) (*Config, error) {
 		origin = strings.TrimSuffix(strings.TrimSpace(origin), "/")
 		cfg.CORSOrigins[i] = origin
 		if !validOrigin(origin) && (origin != "*" || len(cfg.CORSOrigins) > 1) {
-			fault("CORS_ORIGINS: %q is not an origin such as https://app.example.com (or * alone)", origin)
+			fault("CORS_ORIGINS: %q is not an origin such as https://app.example.com (or only *)", origin)
 		}
 	}
 	if cfg.RequestTimeout <= 0 || cfg.RequestTimeout > MaxRequestTimeout {
@@ -122,11 +122,11 @@ func Parse(sources ...map[string]string) (*Config, error) {
 	if cfg.RateLimit < 0 {
 		fault("RATE_LIMIT: must be 0 or more, got %d", cfg.RateLimit)
 	}
-	if _, port, err := net.SplitHostPort(cfg.MetricsAddr); cfg.MetricsAddr != "" && (err != nil || port == strconv.Itoa(int(cfg.Port)) && port != "0") {
+	_, port, err := net.SplitHostPort(cfg.MetricsAddr)
+	if cfg.MetricsAddr != "" && (err != nil || port == strconv.Itoa(int(cfg.Port)) && port != "0") {
 		fault("METRICS_ADDR: must be host:port, with another port than the API's, got %q", cfg.MetricsAddr)
 	}
 	cfg.Issuer = cfg.parseIssuer(fault)
-	var err error
 	if cfg.Database, err = ParseDatabaseURL(cfg.DatabaseURL); err != nil {
 		fault("DATABASE_URL: %w", err)
 	}
@@ -134,7 +134,7 @@ func Parse(sources ...map[string]string) (*Config, error) {
 	if cfg.MigrateURL != "" {
 		cfg.MigrateDatabase, err = ParseDatabaseURL(cfg.MigrateURL)
 		if err == nil && (cfg.MigrateDatabase.Engine != PostgreSQL || cfg.Database.Engine != PostgreSQL) {
-			err = errors.New("is for PostgreSQL alone, as is the DATABASE_URL that it stands in for")
+			err = errors.New("is only for PostgreSQL, and so must DATABASE_URL be")
 		}
 		if err != nil {
 			fault("MIGRATE_DATABASE_URL: %w", err)
@@ -159,7 +159,7 @@ func Parse(sources ...map[string]string) (*Config, error) {
 	return cfg, nil
 }
 
-// parseFaults rewrites the parser's errors, which name struct fields, so that they name variables.
+// parseFaults makes the parser's errors name variables instead of struct fields.
 func parseFaults(err error) (faults []error) {
 	var all env.AggregateError
 	if !errors.As(err, &all) {
@@ -176,7 +176,7 @@ func parseFaults(err error) (faults []error) {
 	return faults
 }
 
-// validOrigin takes a scheme and a host, whose first label may be the wildcard "*".
+// validOrigin reports whether origin is a scheme and a host; the host's first label may be the wildcard "*".
 func validOrigin(origin string) bool {
 	u, err := url.Parse(origin)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Scheme+"://"+u.Host != origin {
@@ -186,7 +186,7 @@ func validOrigin(origin string) bool {
 	return host != "" && !strings.Contains(host, "*")
 }
 
-// WriteHelp lists the commands, and every variable with its default and meaning.
+// WriteHelp lists the commands, and every variable with its default and a line on its meaning.
 func WriteHelp(w io.Writer) error {
 	fmt.Fprint(w, usage)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)

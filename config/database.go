@@ -11,25 +11,25 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Engine is one of the two databases that the server runs on.
+// Engine is a kind of database.
 type Engine string
 
-// The engines, as they are named to people.
+// The engines. The values are for people to read.
 const (
 	PostgreSQL Engine = "PostgreSQL"
 	SQLite     Engine = "SQLite"
 )
 
-// Database says which engine to use and where its data is.
+// Database is the address of a database.
 type Database struct {
 	Engine Engine
 	// Source is a postgres:// URL, which may hold a password, or the path of an SQLite file.
 	Source string
-	// Pooled says that a pooler is in between, which may give each transaction another session: nothing can be prepared in one.
+	// Pooled means that a pooler may give each transaction another session, so that statements cannot be prepared.
 	Pooled bool
 }
 
-// String names the database without its password.
+// String returns a description without the password.
 func (d Database) String() string {
 	if d.Engine == SQLite {
 		return "SQLite, file " + d.Source
@@ -38,10 +38,10 @@ func (d Database) String() string {
 	return "PostgreSQL, " + u.Host + u.Path
 }
 
-// usersTable is a table's name with or without its schema, each of which PostgreSQL keeps in full and which needs no escape.
+// usersTable matches a table's name with or without a schema. Neither is longer than PostgreSQL's limit or needs escaping.
 var usersTable = regexp.MustCompile(`^(?:([A-Za-z_]\w{0,62})\.)?([A-Za-z_]\w{0,62})$`)
 
-// checkUsersTable tells whether an AUTH_USERS_TABLE, if there is one, can name a table of users in the database.
+// checkUsersTable returns an error if a non-empty AUTH_USERS_TABLE cannot name a table of users in the database.
 func (d Database) checkUsersTable(name string) error {
 	parts := usersTable.FindStringSubmatch(name)
 	switch {
@@ -57,9 +57,9 @@ func (d Database) checkUsersTable(name string) error {
 	return nil
 }
 
-// ParseDatabaseURL reads a DATABASE_URL: postgres:// or postgresql:// as libpq has them, sqlite://FILE with the file's path
-// as it stands, and SQLAlchemy's spellings of both with a driver's name (postgresql+asyncpg://, sqlite+aiosqlite:///FILE),
-// where three slashes begin a relative path and four an absolute one. Its errors never repeat the URL.
+// ParseDatabaseURL parses a DATABASE_URL: postgres:// or postgresql:// as in libpq, sqlite://FILE, and SQLAlchemy's URLs with
+// a driver (postgresql+asyncpg://, sqlite+aiosqlite:///FILE), where three slashes precede a relative path and four an
+// absolute one. Its errors never quote the URL.
 func ParseDatabaseURL(text string) (Database, error) {
 	scheme, rest, found := strings.Cut(text, "://")
 	if !found {
@@ -77,11 +77,11 @@ func ParseDatabaseURL(text string) (Database, error) {
 
 func parsePostgres(text, driver string) (Database, error) {
 	u, err := url.Parse(text)
-	if err != nil || u.User == nil && strings.Contains(text, "@") || strings.Contains(u.Path, "@") { // a password with a / in it ends up in the path
+	if err != nil || u.User == nil && strings.Contains(text, "@") || strings.Contains(u.Path, "@") { // a password with a / is parsed as a path
 		return Database{}, errors.New("is not a valid URL (special characters in the password must be percent-encoded)")
 	}
 	if driver == "asyncpg" {
-		// asyncpg calls libpq's sslmode ssl, and SQLAlchemy adds settings of its own.
+		// asyncpg calls libpq's sslmode ssl; SQLAlchemy adds its own parameters.
 		query := u.Query()
 		if mode := query.Get("ssl"); mode != "" {
 			query.Set("sslmode", strings.NewReplacer("true", "require", "false", "disable").Replace(mode))
@@ -96,17 +96,17 @@ func parsePostgres(text, driver string) (Database, error) {
 		return Database{}, err
 	}
 	if u.Host == "" && u.Path == "" {
-		u.Path = "/" // without it, the slashes before the parameters would be lost
+		u.Path = "/" // else String would drop the slashes before the parameters
 	}
 	if _, err := pgx.ParseConfig(u.String()); err != nil {
-		_, reason, _ := strings.Cut(err.Error(), "`: ") // what comes before repeats the URL
+		_, reason, _ := strings.Cut(err.Error(), "`: ") // the part before quotes the URL
 		return Database{}, errors.New("is not usable: " + reason)
 	}
 	return Database{Engine: PostgreSQL, Source: u.String(), Pooled: pooled}, nil
 }
 
-// parsePooled tells whether a URL leads to a pooler, and takes out of it the parameter that says so, pgbouncer=true (as
-// Prisma has it). Without one, the host (Neon's end in -pooler) or the port (PgBouncer's and Supabase's) tell.
+// parsePooled reports whether a URL is a pooler's: by the parameter pgbouncer (as in Prisma), which it removes, else by the
+// host (Neon's end in -pooler) or the port (PgBouncer's and Supabase's).
 func parsePooled(u *url.URL) (pooled bool, err error) {
 	label, _, _ := strings.Cut(u.Hostname(), ".")
 	pooled = strings.HasSuffix(label, "-pooler") || u.Port() == "6432" || u.Port() == "6543"
@@ -122,8 +122,7 @@ func parsePooled(u *url.URL) (pooled bool, err error) {
 }
 
 func parseSQLite(path, driver string) (Database, error) {
-	// SQLAlchemy ends an empty host with the third slash. Without a driver's name only /./ and /../ tell its spelling
-	// from an absolute path.
+	// In SQLAlchemy's URLs the third slash ends an empty host. Without a driver, only /./ and /../ mark such a URL.
 	if driver != "" || strings.HasPrefix(path, "/./") || strings.HasPrefix(path, "/../") {
 		path = strings.TrimPrefix(path, "/")
 	}

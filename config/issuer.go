@@ -7,15 +7,15 @@ import (
 	"strings"
 )
 
-// Issuer is an authentication server that publishes the public keys of its tokens. Without a KeySetURL there is none.
+// Issuer is an authentication server that publishes the public keys of its tokens. An empty KeySetURL means no issuer.
 type Issuer struct {
-	// KeySetURL is where the keys are (JWKS, RFC 7517).
+	// KeySetURL is the address of the key set (JWKS, RFC 7517).
 	KeySetURL string
-	// Name and Audience are what the tokens' iss must be and their aud must hold.
+	// Name is the required iss of a token, and Audience a required member of its aud.
 	Name, Audience string
 }
 
-// parseIssuer makes the issuer of the four settings that describe one.
+// parseIssuer returns the issuer that the settings describe.
 func (c *Config) parseIssuer(fault func(format string, args ...any)) (issuer Issuer) {
 	if c.BetterAuthURL == "" && c.JWKSURL == "" {
 		for name, value := range map[string]string{"JWT_ISSUER": c.JWTIssuer, "JWT_AUDIENCE": c.JWTAudience} {
@@ -47,8 +47,8 @@ func (c *Config) parseIssuer(fault func(format string, args ...any)) (issuer Iss
 	return issuer
 }
 
-// parseKeyURL reads a URL that keys are fetched from. On the public internet it needs TLS: whoever can change the keys
-// can sign for anybody.
+// parseKeyURL parses the URL of a key set. In production it must be https, except on a private network: who can change the
+// keys on their way can sign tokens for any user.
 func (c *Config) parseKeyURL(name, text string, fault func(format string, args ...any)) *url.URL {
 	u, err := url.Parse(strings.TrimSpace(text))
 	switch {
@@ -56,18 +56,18 @@ func (c *Config) parseKeyURL(name, text string, fault func(format string, args .
 		fault("%s: is not a URL such as https://app.example.com", name)
 		return &url.URL{}
 	case c.Production() && u.Scheme == "http" && !private(u.Hostname()):
-		fault("%s: needs https in production, but for a private network", name)
+		fault("%s: needs https in production, except on a private network", name)
 	}
 	return u
 }
 
-// origin writes the origin of a URL as browsers do: in lower case, without the port that its scheme implies.
+// origin returns a URL's origin as browsers write it: in lower case, without the default port.
 func origin(u *url.URL) string {
 	implied := map[string]string{"http": ":80", "https": ":443"}[u.Scheme]
 	return u.Scheme + "://" + strings.TrimSuffix(strings.ToLower(u.Host), implied)
 }
 
-// private tells whether a host is one of a private network: an address of one, or a name without a dot.
+// private reports whether a host is on a private network: a private or loopback address, or a name without a dot.
 func private(host string) bool {
 	address, err := netip.ParseAddr(host)
 	if err != nil {

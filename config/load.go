@@ -9,18 +9,10 @@ import (
 	"github.com/joho/godotenv"
 )
 
-// Load reads the settings of the current directory: the real environment goes before .env.local, which goes before .env.
-// The error of bad settings has a line for every fault, each naming its variable, and never a secret's value.
+// Load reads the settings from the environment, .env.local and .env, in this order of precedence. An error about settings
+// has a line per fault, which names the variable and never a secret's value.
 func Load() (*Config, error) {
-	sources, err := environment()
-	if err != nil {
-		return nil, err
-	}
-	return Parse(sources...)
-}
-
-// environment reads the settings' three sources, the weakest first.
-func environment() (sources []map[string]string, err error) {
+	var sources []map[string]string
 	for _, file := range []string{".env", localFile} {
 		text, err := os.ReadFile(file)
 		if errors.Is(err, os.ErrNotExist) {
@@ -31,10 +23,10 @@ func environment() (sources []map[string]string, err error) {
 		}
 		vars, err := godotenv.UnmarshalBytes(text)
 		if err != nil {
-			// The parser's own words quote the file, and with it perhaps a secret.
+			// The parser's error quotes the file, which may hold a secret.
 			return nil, fmt.Errorf("%s: is not a list of NAME=value lines", file)
 		}
 		sources = append(sources, vars)
 	}
-	return append(sources, env.ToMap(os.Environ())), nil
+	return Parse(append(sources, env.ToMap(os.Environ()))...)
 }

@@ -12,10 +12,10 @@ import (
 	"strings"
 )
 
-// localFile holds the settings of one machine; git ignores it.
+// localFile holds the settings of one machine. Git ignores it.
 const localFile = ".env.local"
 
-// EnsureSecret makes a secret in development, if none is set, and keeps it in .env.local, which it says on notices.
+// EnsureSecret creates a secret in development if none is set, writes it to .env.local, and says so on notices.
 func (c *Config) EnsureSecret(notices io.Writer) (err error) {
 	if c.Production() || len(c.Secrets()) > 0 {
 		return nil
@@ -27,10 +27,10 @@ func (c *Config) EnsureSecret(notices io.Writer) (err error) {
 	return nil
 }
 
-// createSecret makes 32 random bytes, in base64, and appends them to the local file, readable by its owner alone.
+// createSecret appends 32 random bytes, in base64, to the local file, which only its owner can read.
 func createSecret() (string, error) {
 	random := make([]byte, 32)
-	rand.Read(random) //nolint:errcheck // never fails: crypto/rand ends the program rather than return an error
+	rand.Read(random) //nolint:errcheck // never returns an error
 	secret := base64.RawURLEncoding.EncodeToString(random)
 
 	file, err := os.OpenFile(localFile, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
@@ -41,7 +41,7 @@ func createSecret() (string, error) {
 	if err := file.Chmod(0o600); err != nil {
 		return "", err
 	}
-	// The line break in front ends a last line that may have none.
+	// The last line of the file may have no line break.
 	if _, err := fmt.Fprintf(file, "\nBETTER_AUTH_SECRET=%s\n", secret); err != nil {
 		return "", err
 	}
@@ -51,7 +51,7 @@ func createSecret() (string, error) {
 // Rotation is a list of secrets, the newest first.
 type Rotation []string
 
-// UnmarshalText reads Better Auth's form of it, "2:new,1:old". Its errors never repeat a secret.
+// UnmarshalText parses Better Auth's form, "2:new,1:old". Its errors never quote a secret.
 func (r *Rotation) UnmarshalText(text []byte) error {
 	var secrets Rotation
 	for entry := range strings.SplitSeq(string(text), ",") {
@@ -65,7 +65,7 @@ func (r *Rotation) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Secrets are those that verify tokens, the first of which signs them: the rotation's, then BETTER_AUTH_SECRET.
+// Secrets returns the secrets that verify tokens: the rotation's, then BETTER_AUTH_SECRET. The first one signs.
 func (c *Config) Secrets() []string {
 	secrets := slices.Clone([]string(c.Rotation))
 	if c.Secret != "" && !slices.Contains(secrets, c.Secret) {

@@ -8,26 +8,26 @@ import (
 	"github.com/gofiber/fiber/v2"
 )
 
-// LogAccess logs a line for each request once it is answered, by the route's pattern and never by what the client sent:
-// no token, body, query or path is in it.
+// LogAccess logs a line for each answered request. The line has the route's pattern; of what the client sent it has no
+// path, query, body or token.
 func LogAccess(log *slog.Logger) fiber.Handler {
 	return func(c *fiber.Ctx) error {
 		start := time.Now()
-		status := fiber.StatusInternalServerError // what a panic on its way up will be answered with
+		status := fiber.StatusInternalServerError // if the handler panics
 		defer func() {
 			log.LogAttrs(c.Context(), slog.LevelInfo, "request",
 				slog.String("method", c.Method()),
 				slog.String("route", Route(c, status)),
 				slog.Int("status", status),
 				slog.Duration("duration", time.Since(start)),
-				slog.Int("bytes", size(c)),
+				slog.Int("bytes", bodySize(c)),
 				slog.String("request_id", RequestID(c)),
 				slog.String("user_id", UserID(c)),
 				slog.String("trace_id", traceID(c)))
 		}()
 		err := c.Next()
 		if err != nil {
-			// The answer is written here, inside, so that the line holds its status.
+			// Writes the answer now, because the line needs its status.
 			err = c.App().ErrorHandler(c, err)
 		}
 		status = c.Response().StatusCode()
@@ -37,7 +37,7 @@ func LogAccess(log *slog.Logger) fiber.Handler {
 
 var traceParent = regexp.MustCompile(`^00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$`)
 
-// traceID is that of the trace which a client says that its request belongs to (W3C Trace Context), if it says so.
+// traceID returns the trace id of the client's traceparent header (W3C Trace Context), or "".
 func traceID(c *fiber.Ctx) string {
 	if found := traceParent.FindStringSubmatch(c.Get("traceparent")); found != nil {
 		return found[1]
@@ -45,8 +45,8 @@ func traceID(c *fiber.Ctx) string {
 	return ""
 }
 
-// size is the length of an answer's body. A stream is not read for it: Body would hold all of it in memory.
-func size(c *fiber.Ctx) int {
+// bodySize returns the length of an answer's body. It does not read a stream, because Body would load all of it into memory.
+func bodySize(c *fiber.Ctx) int {
 	if c.Response().IsBodyStream() {
 		return c.Response().Header.ContentLength()
 	}

@@ -1,33 +1,29 @@
 package middleware
 
 import (
-	jwtware "github.com/gofiber/contrib/jwt"
 	"github.com/gofiber/fiber/v2"
-	"github.com/golang-jwt/jwt/v5"
+
+	"taskapi/middleware/token"
+	"taskapi/models"
 )
 
-// Authenticate lets requests pass that carry a token in their Authorization header which the verifier accepts, and keeps
-// the token's user for [UserID]. It fails all others with a [Refusal], or with [ErrNoKeySet].
-func Authenticate(verifier *Verifier) fiber.Handler {
-	verify := jwtware.New(jwtware.Config{
-		Claims:  &claims{},
-		KeyFunc: verifier.key,
-		SuccessHandler: func(c *fiber.Ctx) error {
-			c.Locals(userIDKey, c.Locals("user").(*jwt.Token).Claims.(*claims).user)
-			return c.Next()
-		},
-		ErrorHandler: func(_ *fiber.Ctx, err error) error { return refusal(err) },
+// Authenticate requires a bearer token that the verifier accepts, and stores its user for [UserID]. Otherwise the request
+// fails with a 401 whose cause is a [token.Reason], or with [token.ErrNoKeySet].
+func Authenticate(verifier *token.Verifier) fiber.Handler {
+	verify := verifier.Handler(func(c *fiber.Ctx, userID string) error {
+		c.Locals(userIDKey, userID)
+		return c.Next()
 	})
 	return func(c *fiber.Ctx) error {
-		// Of two tokens a proxy may have judged the other one.
+		// A proxy may have checked another one of several tokens.
 		if len(c.Request().Header.PeekAll(fiber.HeaderAuthorization)) > 1 {
-			return SeveralTokens
+			return models.Unauthenticated(token.SeveralTokens)
 		}
 		return verify(c)
 	}
 }
 
-// UserID returns the user whose token [Authenticate] accepted, or "" where it has not run.
+// UserID returns the user that [Authenticate] stored, or "".
 func UserID(c *fiber.Ctx) string {
 	id, _ := c.Locals(userIDKey).(string)
 	return id

@@ -7,8 +7,8 @@ import (
 	"github.com/gofiber/fiber/v2/middleware/cors"
 )
 
-// CORS lets browser clients of the given origins call the API with any header, and read the headers that explain an
-// answer. Credentials are allowed, but to "*", for clients that send them with every request; nothing here reads them.
+// CORS allows browser clients of the given origins to send any header and to read the headers of the API. Credentials are
+// allowed, except for "*", because some clients always send them; the server ignores them.
 func CORS(origins []string) fiber.Handler {
 	if len(origins) == 0 {
 		return func(c *fiber.Ctx) error { return c.Next() }

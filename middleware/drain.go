@@ -7,27 +7,32 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
+
+	"taskapi/models"
 )
 
-// ErrDraining refuses a request that came after the server began to stop.
-var ErrDraining = errors.New("the server is draining")
+// ErrDraining refuses a request that arrives after the shutdown has started.
+var ErrDraining = models.Unavailable(errors.New("the server is draining"))
 
-// Drain lets a server stop without cutting off a request. The zero value is ready for use.
+// minDrainTime is the least duration of a shutdown. Clients may have sent requests that are not yet accepted or read.
+const minDrainTime = 250 * time.Millisecond
+
+// Drain counts the requests in flight, so that a shutdown can wait for them. The zero value is ready to use.
 type Drain struct {
 	started  atomic.Bool
-	underWay atomic.Int64
+	inFlight atomic.Int64
 }
 
-// Started tells whether the server is stopping.
+// Started reports whether the shutdown has started.
 func (d *Drain) Started() bool { return d.started.Load() }
 
-// Handler counts the requests under way and refuses new ones with [ErrDraining] once the drain has started. From then on
-// each answer is the last on its connection.
+// Handler counts requests in flight. After the shutdown has started it refuses new ones with [ErrDraining], and each answer
+// closes its connection.
 func (d *Drain) Handler() fiber.Handler {
 	return func(c *fiber.Ctx) error {
-		// Counted before the look at started, so that Wait misses none that went on.
-		d.underWay.Add(1)
-		defer d.underWay.Add(-1)
+		// Counts before it reads started, so that Shutdown waits for every request that passes.
+		d.inFlight.Add(1)
+		defer d.inFlight.Add(-1)
 		defer func() {
 			if d.Started() {
 				c.Context().SetConnectionClose()
@@ -40,16 +45,13 @@ func (d *Drain) Handler() fiber.Handler {
 	}
 }
 
-// settleTime is how long a drain lasts at least: requests that were sent before it may yet have to be accepted and read.
-const settleTime = 250 * time.Millisecond
-
-// Wait starts the drain and returns when it has lasted a moment and no request is under way, or with ctx's error if that
-// ends first.
-func (d *Drain) Wait(ctx context.Context) error {
+// Shutdown starts the shutdown and waits until no request is in flight, for at least [minDrainTime]. It returns ctx's error
+// if ctx ends first.
+func (d *Drain) Shutdown(ctx context.Context) error {
 	d.started.Store(true)
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	for start := time.Now(); d.underWay.Load() > 0 || time.Since(start) < settleTime; {
+	for start := time.Now(); d.inFlight.Load() > 0 || time.Since(start) < minDrainTime; {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()

@@ -2,11 +2,11 @@ package middleware
 
 import "github.com/gofiber/fiber/v2"
 
-// strictPolicy is the Content-Security-Policy of answers that are not pages: a browser that is led to render one runs
-// and loads nothing.
+// strictPolicy is the Content-Security-Policy of answers that are not pages. A browser that renders one as a page runs and
+// loads nothing.
 const strictPolicy = "default-src 'none'; frame-ancestors 'none'"
 
-// SecureHeaders sets the headers that keep browsers and caches from doing more with an answer than was meant.
+// SecureHeaders sets headers that stop browsers from sniffing, framing and running answers, and caches from storing them.
 func SecureHeaders() fiber.Handler {
 	return func(c *fiber.Ctx) error {
 		c.Set(fiber.HeaderXContentTypeOptions, "nosniff")

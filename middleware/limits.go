@@ -7,12 +7,14 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
+
+	"taskapi/models"
 )
 
-// MaxBody is the largest body, in bytes, that a request may have.
+// MaxBody is the limit of a request's body, in bytes.
 const MaxBody = 64 << 10
 
-// LimitBody refuses bodies over [MaxBody] with 413 and compressed ones, whose true size nobody knows, with 415.
+// LimitBody refuses bodies over [MaxBody] with 413, and compressed ones, whose real size is unknown, with 415.
 func LimitBody() fiber.Handler {
 	return func(c *fiber.Ctx) error {
 		if len(c.Request().Body()) > MaxBody {
@@ -25,23 +27,23 @@ func LimitBody() fiber.Handler {
 	}
 }
 
-// ErrBusy refuses a request because too many others are waiting already.
-var ErrBusy = errors.New("too many requests are under way")
+// ErrBusy refuses a request because too many others are in flight.
+var ErrBusy = models.Unavailable(errors.New("too many requests are under way"))
 
-// LimitUnderWay refuses requests at once, with [ErrBusy], while so many others are being answered: when the database is
-// slow, they would only wait in line for it until their time is up.
-func LimitUnderWay(most int64) fiber.Handler {
-	var underWay atomic.Int64
+// LimitInFlight refuses requests with [ErrBusy] while limit others are in flight. When the database is slow, they would
+// only wait for it until their deadline.
+func LimitInFlight(limit int64) fiber.Handler {
+	var inFlight atomic.Int64
 	return func(c *fiber.Ctx) error {
-		defer underWay.Add(-1)
-		if underWay.Add(1) > most {
+		defer inFlight.Add(-1)
+		if inFlight.Add(1) > limit {
 			return ErrBusy
 		}
 		return c.Next()
 	}
 }
 
-// LimitTime gives the request's user context a deadline, which every statement to the database obeys.
+// LimitTime gives the request's user context a deadline. It ends every statement to the database.
 func LimitTime(timeout time.Duration) fiber.Handler {
 	return func(c *fiber.Ctx) error {
 		ctx, cancel := context.WithTimeout(c.UserContext(), timeout)

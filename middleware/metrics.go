@@ -12,7 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Metrics are what Prometheus is told of a server. A nil *Metrics measures nothing.
+// Metrics are a server's metrics for Prometheus. A nil *Metrics measures nothing.
 type Metrics struct {
 	registry  *prometheus.Registry
 	durations *prometheus.HistogramVec
@@ -20,7 +20,7 @@ type Metrics struct {
 	refusals  *prometheus.CounterVec
 }
 
-// NewMetrics makes the metrics of a server, of the Go runtime and of the process, beside those that others collect.
+// NewMetrics makes the metrics of the server, the Go runtime and the process, and adds those of other collectors.
 func NewMetrics(others ...prometheus.Collector) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
@@ -35,7 +35,7 @@ func NewMetrics(others ...prometheus.Collector) *Metrics {
 		}),
 		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "taskapi_auth_refusals_total",
-			Help: "Requests that were answered 401, by the reason that the log has, too.",
+			Help: "Requests that were answered 401, by the reason in the log.",
 		}, []string{"reason"}),
 	}
 	m.registry.MustRegister(m.durations, m.inFlight, m.refusals,
@@ -47,14 +47,14 @@ func NewMetrics(others ...prometheus.Collector) *Metrics {
 	return m
 }
 
-// Handler answers GET /metrics in Prometheus's formats, and nothing else.
+// Handler serves the metrics in Prometheus's formats on GET /metrics, and nothing else.
 func (m *Metrics) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry}))
 	return mux
 }
 
-// Observe measures each request.
+// Observe measures the duration of each request.
 func (m *Metrics) Observe() fiber.Handler {
 	return func(c *fiber.Ctx) error {
 		if m == nil {
@@ -62,7 +62,7 @@ func (m *Metrics) Observe() fiber.Handler {
 		}
 		start := time.Now()
 		m.inFlight.Inc()
-		status := fiber.StatusInternalServerError // what a panic on its way up will be answered with
+		status := fiber.StatusInternalServerError // if the handler panics
 		defer func() {
 			m.inFlight.Dec()
 			m.durations.WithLabelValues(utils.CopyString(c.Method()), Route(c, status), strconv.Itoa(status)).Observe(time.Since(start).Seconds())
@@ -73,18 +73,18 @@ func (m *Metrics) Observe() fiber.Handler {
 	}
 }
 
-// Refused counts a request that was answered 401.
-func (m *Metrics) Refused(reason string) {
+// CountRefusal counts a request that is answered 401.
+func (m *Metrics) CountRefusal(reason string) {
 	if m != nil {
 		m.refusals.WithLabelValues(reason).Inc()
 	}
 }
 
-// Route is the pattern of the route that a request took, or "none" if it met no route.
+// Route returns the pattern of the request's route, or "none" if no route matched.
 func Route(c *fiber.Ctx, status int) string {
 	path := c.Route().Path
 	if path == "/" && status >= fiber.StatusBadRequest {
-		return "none" // the last to have seen it is a middleware, which is mounted at the root
+		return "none" // the pattern is that of the middleware, which is mounted at the root
 	}
 	return path
 }

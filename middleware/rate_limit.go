@@ -7,27 +7,29 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
-	"github.com/hashicorp/golang-lru/v2"
+	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/time/rate"
+
+	"taskapi/middleware/token"
 )
 
-// maxCallers is how many callers a rate limit keeps count of, the most recent ones.
+// maxCallers is how many callers a rate limit remembers: the most recent ones.
 const maxCallers = 1 << 16
 
-// RateLimit allows each caller so many requests a minute, at once or spread over it. The count is this process's own.
+// RateLimit allows each caller a number of requests a minute, all at once or spread over it. Each process counts by itself.
 type RateLimit struct {
 	perMinute int
 	callers   *lru.Cache[string, *rate.Limiter]
 }
 
-// NewRateLimit makes a limit of requests a minute; 0 allows any number.
+// NewRateLimit makes a limit of requests a minute; 0 is no limit.
 func NewRateLimit(perMinute int) *RateLimit {
-	callers, _ := lru.New[string, *rate.Limiter](maxCallers) // fails for sizes below 1 alone
+	callers, _ := lru.New[string, *rate.Limiter](maxCallers) // an error only for sizes below 1
 	return &RateLimit{perMinute, callers}
 }
 
-// Users limits the requests of each user, behind [Authenticate].
-func (l *RateLimit) Users() fiber.Handler {
+// PerUser limits the requests of each user. It runs after [Authenticate].
+func (l *RateLimit) PerUser() fiber.Handler {
 	return func(c *fiber.Ctx) error {
 		if err := l.take(c, "user "+UserID(c)); err != nil {
 			return err
@@ -36,12 +38,13 @@ func (l *RateLimit) Users() fiber.Handler {
 	}
 }
 
-// Strangers limits, by their address, the requests that [Authenticate] behind it refuses. A token that was good until it
-// expired is no stranger's: its client has to learn that it needs a new one, whoever else shares the address.
-func (l *RateLimit) Strangers() fiber.Handler {
+// PerAddress limits, by address, the requests that [Authenticate] refuses. It runs before it. Expired tokens do not count:
+// their clients must learn that they need a new one, even if others use up the limit of the same address.
+func (l *RateLimit) PerAddress() fiber.Handler {
 	return func(c *fiber.Ctx) error {
 		err := c.Next()
-		if errors.Is(err, ErrUnauthenticated) && !errors.Is(err, Expired) {
+		var reason token.Reason
+		if errors.As(err, &reason) && reason != token.Expired {
 			if limited := l.take(c, "address "+c.IP()); limited != nil {
 				return limited
 			}
@@ -50,8 +53,8 @@ func (l *RateLimit) Strangers() fiber.Handler {
 	}
 }
 
-// take counts a request, tells the caller what is left (draft-ietf-httpapi-ratelimit-headers-06), and refuses with 429
-// what is over the limit.
+// take counts a request, sets the headers of draft-ietf-httpapi-ratelimit-headers-06, and returns a 429 if the request is
+// over the limit.
 func (l *RateLimit) take(c *fiber.Ctx, caller string) error {
 	if l.perMinute == 0 {
 		return nil
@@ -60,7 +63,7 @@ func (l *RateLimit) take(c *fiber.Ctx, caller string) error {
 	bucket := rate.NewLimiter(rate.Limit(perSecond), l.perMinute)
 	if known, found, _ := l.callers.PeekOrAdd(caller, bucket); found {
 		bucket = known
-		l.callers.Get(caller) // makes it a recent one
+		l.callers.Get(caller) // marks it as recent
 	}
 	now := time.Now()
 	allowed := bucket.AllowN(now, 1)

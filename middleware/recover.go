@@ -1,4 +1,4 @@
-// Package middleware holds what every request passes through, one concern a file.
+// Package middleware holds the middleware of the app, one concern per file.
 package middleware
 
 import (
@@ -8,8 +8,8 @@ import (
 	"github.com/gofiber/fiber/v2"
 )
 
-// Recover turns a panic into an ordinary error that holds the stack. It never wraps the panic's value, so that no
-// panic passes for an error that clients may see.
+// Recover turns a panic into an error with the stack. It does not wrap the panic's value: a panic must never be taken for
+// an error that clients may see.
 func Recover() fiber.Handler {
 	return func(c *fiber.Ctx) (err error) {
 		defer func() {

@@ -7,25 +7,23 @@ import (
 	"github.com/gofiber/fiber/v2/utils"
 )
 
-// key is the type of the keys under which this package keeps what it knows of a request, out of others' reach.
+// key is the type of this package's keys in [fiber.Ctx.Locals].
 type key int
 
 const (
 	requestIDKey key = iota
 	userIDKey
-	unreadKey
+	backlogKey
 )
 
 var clientRequestID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 
-// NameRequest gives each request an id, which the answer repeats in X-Request-ID: the client's own if it is 1 to 64
-// letters, digits, '-' and '_', and a random UUID otherwise.
-func NameRequest() fiber.Handler {
+// AssignRequestID gives each request an id and returns it in X-Request-ID: the client's X-Request-ID if it is 1 to 64
+// letters, digits, '-' and '_', else a random UUID.
+func AssignRequestID() fiber.Handler {
 	return func(c *fiber.Ctx) error {
-		id := c.Get(fiber.HeaderXRequestID)
-		if clientRequestID.MatchString(id) {
-			id = utils.CopyString(id)
-		} else {
+		id := utils.CopyString(c.Get(fiber.HeaderXRequestID))
+		if !clientRequestID.MatchString(id) {
 			id = utils.UUIDv4()
 		}
 		c.Locals(requestIDKey, id)
@@ -34,7 +32,7 @@ func NameRequest() fiber.Handler {
 	}
 }
 
-// RequestID returns the id that [NameRequest] gave, or "" before it has run.
+// RequestID returns the id that [AssignRequestID] gave, or "".
 func RequestID(c *fiber.Ctx) string {
 	id, _ := c.Locals(requestIDKey).(string)
 	return id

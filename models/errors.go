@@ -1,93 +1,56 @@
 package models
 
 import (
-	"context"
-	"crypto/tls"
-	"database/sql"
-	"database/sql/driver"
 	"errors"
-	"io"
-	"net"
-	"slices"
+	"fmt"
+	"net/http"
 
-	"github.com/jackc/pgx/v5/pgconn"
 	"gorm.io/gorm"
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// NotFoundError says that there is no such row, or that it is another user's: nobody can tell which.
-type NotFoundError struct {
-	// Resource is the model's name, for example Task.
-	Resource string
+// Error is an error that carries its answer to the client.
+type Error struct {
+	// Status is the HTTP status of the answer.
+	Status int
+	// Detail is the answer's member detail. Clients see it.
+	Detail any
+	// Cause is what the log gets and [errors.Is] finds. Clients never see it. It may be nil.
+	Cause error
 }
 
-// Error implements error with a sentence fit for clients.
-func (e *NotFoundError) Error() string { return e.Resource + " not found" }
+// Error implements error: the cause, or the detail if there is no cause.
+func (e *Error) Error() string {
+	if e.Cause != nil {
+		return e.Cause.Error()
+	}
+	return fmt.Sprint(e.Detail)
+}
 
-// Found returns the error of a statement that must have met a row, a [NotFoundError] if it met none.
-func Found(tx *gorm.DB) error {
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Cause }
+
+// NotFound returns the 404 of a row that does not exist or belongs to another user: the two look the same.
+func NotFound(resource string) *Error {
+	return &Error{Status: http.StatusNotFound, Detail: resource + " not found"}
+}
+
+// Unauthenticated returns the 401 of a request that names no user with an account. Only the log has the reason.
+func Unauthenticated(reason error) *Error {
+	return &Error{Status: http.StatusUnauthorized, Detail: "Invalid authentication credentials", Cause: reason}
+}
+
+// Unavailable returns the 503 of a request that may succeed later.
+func Unavailable(cause error) *Error {
+	return &Error{Status: http.StatusServiceUnavailable, Detail: "Service Unavailable", Cause: cause}
+}
+
+// RequireRow returns the error of a statement, or [NotFound] if the statement met no row.
+func RequireRow(tx *gorm.DB) error {
 	switch {
 	case tx.Error != nil && !errors.Is(tx.Error, gorm.ErrRecordNotFound):
 		return tx.Error
 	case tx.Error != nil || tx.RowsAffected == 0:
-		return &NotFoundError{Resource: tx.Statement.Schema.Name}
+		return NotFound(tx.Statement.Schema.Name)
 	}
 	return nil
-}
-
-// Unavailable tells whether an error means that the database cannot be reached, is too slow or cannot take the
-// statement for now, so that the same request may succeed later.
-func Unavailable(err error) bool {
-	var (
-		postgres *pgconn.PgError
-		embedded *sqlite.Error
-		network  net.Error
-	)
-	switch {
-	case errors.As(err, new(*pgconn.ConnectError)): // whatever the reason
-		return true
-	case errors.As(err, &postgres):
-		return unavailablePostgres(postgres.Code)
-	case errors.As(err, &embedded):
-		return unavailableSQLite(embedded.Code() & 0xff)
-	}
-	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) ||
-		errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) ||
-		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &network) || pgconn.SafeToRetry(err)
-}
-
-// unreached tells whether an error means that PostgreSQL could not be connected to and may be later: it is not there yet,
-// or is starting. A password, a name or a certificate that it refuses will not change by waiting.
-func unreached(err error) bool {
-	var refusal *pgconn.PgError
-	switch {
-	case !errors.As(err, new(*pgconn.ConnectError)):
-		return false
-	case errors.As(err, &refusal):
-		return unavailablePostgres(refusal.Code)
-	}
-	return !errors.As(err, new(*tls.CertificateVerificationError))
-}
-
-// unavailablePostgres judges an SQLSTATE, mostly by its class (PostgreSQL's documentation, appendix A).
-func unavailablePostgres(code string) bool {
-	switch code[:min(2, len(code))] {
-	case "08", // connection exception
-		"40", // transaction rollback: a deadlock, say
-		"53", // insufficient resources
-		"57", // operator intervention: shutting down, starting up, a statement cancelled
-		"58": // system error
-		return true
-	}
-	// A lock not available; a replica, or a primary being switched; a statement prepared before a migration.
-	return code == "55P03" || code == "25006" || code == "0A000"
-}
-
-// unavailableSQLite judges a primary result code (https://www.sqlite.org/rescode.html).
-func unavailableSQLite(code int) bool {
-	return slices.Contains([]int{
-		sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_FULL,
-		sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN,
-	}, code)
 }

@@ -1,108 +1,107 @@
-// Package routes is the HTTP side of the server: the table of its routes, their handlers, and the one place where an
-// error becomes an answer.
+// Package routes makes the Fiber app: the table of its routes, their handlers, and the error handler.
 package routes
 
 import (
 	"log/slog"
-	"slices"
+	"strings"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
-	"github.com/valyala/fasthttp"
 	"gorm.io/gorm"
 
 	"taskapi/config"
 	"taskapi/middleware"
+	"taskapi/middleware/token"
+	"taskapi/routes/server"
 )
 
-// route is a line of the route table.
-type route struct {
-	method, path string
-	handler      fiber.Handler
+// Route is a line of the route table.
+type Route struct {
+	Method, Path string
+	Handler      fiber.Handler
 }
 
-// maxUnderWay is how many requests on tasks are answered at a time. It is far more than the database takes at once, and
-// those that wait for it hold some 100 kB each at most.
-const maxUnderWay = 1024
+// maxInFlight is the limit of requests on users' rows in flight. It is far more than the database serves at a time; each request
+// that waits holds about 100 kB at most.
+const maxInFlight = 1024
 
-// Parts are what an app is made of. It neither opens nor ends any of them.
-type Parts struct {
+// Deps are the dependencies of an app. The caller opens and closes them.
+type Deps struct {
 	Config *config.Config
 	DB     *gorm.DB
 	Log    *slog.Logger
 	Drain  *middleware.Drain
-	// Keys and Metrics may be nil: then no issuer is trusted, and nothing is measured.
-	Keys    *middleware.KeySet
+	// Keys and Metrics may be nil: then no issuer is trusted and nothing is measured.
+	Keys    *token.KeySet
 	Metrics *middleware.Metrics
+	// Extra are routes of further resources. They get the same middleware and limits as those of the tasks.
+	Extra []Route
 }
 
-// New makes the app that main serves and every test drives.
-func New(p Parts) *fiber.App {
+// New makes the app.
+func New(d Deps) *fiber.App {
 	app := fiber.New(fiber.Config{
 		AppName:               "taskapi",
 		DisableStartupMessage: true,
 		CaseSensitive:         true,
-		ErrorHandler:          answerError(p.Log, p.Metrics),
+		ErrorHandler:          answerError(d.Log, d.Metrics),
 		JSONEncoder:           encodeJSON,
-		ReadBufferSize:        16 << 10,               // room for long tokens in the header
-		BodyLimit:             2 * middleware.MaxBody, // above the limit that is answered with CORS headers
+		ReadBufferSize:        16 << 10,               // allows long tokens
+		BodyLimit:             2 * middleware.MaxBody, // larger, so that LimitBody answers with CORS headers
 		ReadTimeout:           10 * time.Second,
 		WriteTimeout:          10 * time.Second,
 		IdleTimeout:           time.Minute,
-		// Forms are refused by the handlers; parsed ahead of them, a broken one would end the connection.
+		// Handlers refuse forms with 415. Parsed before that, a malformed form would close the connection.
 		DisablePreParseMultipartForm: true,
 	})
-	app.Server().CloseOnShutdown = true // says so in the answers, too
-	acceptAnyMethod(app)
-	refuseEarly(app)
+	app.Server().CloseOnShutdown = true // answers say Connection: close during the shutdown
+	server.AcceptAnyMethod(app)
+	server.CheckFraming(app)
 
 	app.Use(
 		middleware.Recover(),
-		middleware.NameRequest(),
-		p.Metrics.Observe(),
-		middleware.LogAccess(p.Log),
+		middleware.AssignRequestID(),
+		d.Metrics.Observe(),
+		middleware.LogAccess(d.Log),
 		middleware.SecureHeaders(),
-		middleware.CORS(p.Config.CORSOrigins),
-		stopRefused,
+		middleware.CORS(d.Config.CORSOrigins),
+		server.RefuseMalformed,
 	)
-	add(app, operationRoutes(p.DB, p.Drain))
+	add(app, healthRoutes(d.DB, d.Drain))
 	add(app, documentationRoutes())
 
-	rate := middleware.NewRateLimit(p.Config.RateLimit)
-	add(app, taskRoutes(p.DB),
-		p.Drain.Handler(),
-		middleware.LimitTime(p.Config.RequestTimeout),
-		rate.Strangers(),
-		middleware.Authenticate(middleware.NewVerifier(p.Config.Secrets(), p.Keys)),
-		rate.Users(),
-		middleware.LimitUnderWay(maxUnderWay),
+	rate, backlog := middleware.NewRateLimit(d.Config.RateLimit), middleware.LimitBacklog()
+	chain := []fiber.Handler{
+		d.Drain.Handler(),
+		middleware.LimitTime(d.Config.RequestTimeout),
+		rate.PerAddress(),
+		middleware.Authenticate(token.NewVerifier(d.Config.Secrets(), d.Keys)),
+		rate.PerUser(),
+		middleware.LimitInFlight(maxInFlight),
 		middleware.LimitBody(),
-	)
+	}
+	for _, r := range append(taskRoutes(d.DB), d.Extra...) {
+		if r.list() {
+			add(app, []Route{r}, append(chain, backlog)...)
+		} else {
+			add(app, []Route{r}, chain...)
+		}
+	}
 	return app
 }
 
-// add registers the routes of a group. What stands before their handlers runs for their own methods and paths alone, so
-// that an unknown path is 404 and a wrong method 405 with or without a token.
-func add(app *fiber.App, routes []route, before ...fiber.Handler) {
-	for _, r := range routes {
-		handlers := append(before[:len(before):len(before)], r.handler)
-		if r.method == fiber.MethodGet {
-			app.Get(r.path, handlers...) // HEAD, too
-		} else {
-			app.Add(r.method, r.path, handlers...)
-		}
-	}
-}
+// list reports whether a route answers with a list: it reads, and names no row.
+func (r Route) list() bool { return r.Method == fiber.MethodGet && !strings.Contains(r.Path, ":") }
 
-// acceptAnyMethod lets the router refuse methods that Fiber does not know (PROPFIND, say) as it refuses those that a
-// path does not have; by itself Fiber answers them before any middleware, with a text of its own.
-func acceptAnyMethod(app *fiber.App) {
-	server, known := app.Server(), app.Config().RequestMethods
-	next := server.Handler
-	server.Handler = func(ctx *fasthttp.RequestCtx) {
-		if !slices.Contains(known, string(ctx.Method())) {
-			ctx.Request.Header.SetMethod(fiber.MethodTrace)
+// add registers the routes of a group. The handlers in before run only for these routes, so that an unknown path is 404 and a
+// wrong method 405 with or without a token.
+func add(app *fiber.App, routes []Route, before ...fiber.Handler) {
+	for _, r := range routes {
+		handlers := append(before[:len(before):len(before)], r.Handler)
+		if r.Method == fiber.MethodGet {
+			app.Get(r.Path, handlers...) // and HEAD
+		} else {
+			app.Add(r.Method, r.Path, handlers...)
 		}
-		next(ctx)
 	}
 }

@@ -1,8 +1,6 @@
 package routes
 
 import (
-	"errors"
-
 	"github.com/gofiber/fiber/v2"
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
@@ -11,22 +9,25 @@ import (
 	"taskapi/models"
 )
 
-var errStatusFilter = errors.New("invalid status filter")
+var errStatusFilter = &models.Error{
+	Status: fiber.StatusBadRequest,
+	Detail: "Invalid status filter: must be 'pending', 'completed', or 'all'",
+}
 
-// statusFilters are the values of the list's status parameter and the conditions that they stand for.
+// statusFilters maps the values of the parameter status to conditions.
 var statusFilters = map[string]map[string]any{
 	"all":       {},
 	"pending":   {"completed": false},
 	"completed": {"completed": true},
 }
 
-// tasks handles the requests on the tasks of the user who makes them.
+// tasks has the handlers of the caller's tasks.
 type tasks struct{ db *gorm.DB }
 
-func taskRoutes(db *gorm.DB) []route {
+func taskRoutes(db *gorm.DB) []Route {
 	t := tasks{db}
-	return []route{
-		{fiber.MethodGet, "/api/tasks", middleware.LimitUnread(t.list)},
+	return []Route{
+		{fiber.MethodGet, "/api/tasks", t.list},
 		{fiber.MethodPost, "/api/tasks", t.create},
 		{fiber.MethodGet, "/api/tasks/:id", t.get},
 		{fiber.MethodPut, "/api/tasks/:id", t.replace},
@@ -35,8 +36,8 @@ func taskRoutes(db *gorm.DB) []route {
 	}
 }
 
-// mine begins every statement on tasks: a fresh chain, confined to the caller's.
-func (t tasks) mine(c *fiber.Ctx) *gorm.DB {
+// owned starts a statement on the caller's tasks.
+func (t tasks) owned(c *fiber.Ctx) *gorm.DB {
 	return t.db.WithContext(c.UserContext()).Scopes(models.OwnedBy(middleware.UserID(c)))
 }
 
@@ -50,7 +51,7 @@ func (t tasks) list(c *fiber.Ctx) error {
 		return errStatusFilter
 	}
 	list := []models.Task{}
-	if err := t.mine(c).Where(filter).Order("created_at DESC, id DESC").Find(&list).Error; err != nil {
+	if err := t.owned(c).Where(filter).Order("created_at DESC, id DESC").Find(&list).Error; err != nil {
 		return err
 	}
 	return c.JSON(list)
@@ -74,7 +75,7 @@ func (t tasks) get(c *fiber.Ctx) error {
 		return err
 	}
 	var task models.Task
-	if err := models.Found(t.mine(c).Where("id = ?", id).Take(&task)); err != nil {
+	if err := models.RequireRow(t.owned(c).Where("id = ?", id).Take(&task)); err != nil {
 		return err
 	}
 	return c.JSON(task)
@@ -83,12 +84,12 @@ func (t tasks) get(c *fiber.Ctx) error {
 func (t tasks) replace(c *fiber.Ctx) error {
 	id, badID := pathID(c)
 	in, badBody := body[models.TaskInput](c)
-	if err := errors.Join(badID, badBody); err != nil {
+	if err := joinFaults(badID, badBody); err != nil {
 		return err
 	}
 	var task models.Task
-	update := t.mine(c).Model(&task).Clauses(clause.Returning{}).Where("id = ?", id)
-	if err := models.Found(update.Updates(map[string]any{"title": in.Title, "description": in.Description})); err != nil {
+	update := t.owned(c).Model(&task).Clauses(clause.Returning{}).Where("id = ?", id)
+	if err := models.RequireRow(update.Updates(map[string]any{"title": in.Title, "description": in.Description})); err != nil {
 		return err
 	}
 	return c.JSON(task)
@@ -100,8 +101,8 @@ func (t tasks) toggle(c *fiber.Ctx) error {
 		return err
 	}
 	var task models.Task
-	update := t.mine(c).Model(&task).Clauses(clause.Returning{}).Where("id = ?", id)
-	if err := models.Found(update.Update("completed", gorm.Expr("NOT completed"))); err != nil {
+	update := t.owned(c).Model(&task).Clauses(clause.Returning{}).Where("id = ?", id)
+	if err := models.RequireRow(update.Update("completed", gorm.Expr("NOT completed"))); err != nil {
 		return err
 	}
 	return c.JSON(task)
@@ -112,7 +113,7 @@ func (t tasks) remove(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	if err := models.Found(t.mine(c).Where("id = ?", id).Delete(&models.Task{})); err != nil {
+	if err := models.RequireRow(t.owned(c).Where("id = ?", id).Delete(&models.Task{})); err != nil {
 		return err
 	}
 	c.Status(fiber.StatusNoContent)

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"taskapi/models"
+	"taskapi/models/database"
 )
 
 // accounts are those of an auth server beside the tasks: it has the same database and a table of accounts there.
@@ -71,7 +72,7 @@ func refuseStart(t testing.TB, databaseURL, table string, words ...string) {
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	_, err = models.Open(ctx, cfg, slog.New(slog.DiscardHandler))
+	_, err = database.Open(ctx, cfg, models.Owned(), slog.New(slog.DiscardHandler))
 	require.Error(t, err)
 	require.NoError(t, ctx.Err(), "the start waits")
 	require.NotContains(t, err.Error(), "\n")

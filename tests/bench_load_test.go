@@ -42,9 +42,9 @@ const (
 func BenchmarkLoad(b *testing.B) {
 	databaseURL := newPostgres(b)
 	s := newServer(b, databaseURL)
-	parts := s.parts
-	parts.Log, parts.Metrics = s.cfg.Logger(devNull(b)), nil
-	app := routes.New(parts)
+	deps := s.deps
+	deps.Log, deps.Metrics = s.cfg.Logger(devNull(b)), nil
+	app := routes.New(deps)
 	appAddress := listenLoopback(b, app.Listener, app.Shutdown)
 
 	pool, err := s.db.DB()
@@ -225,10 +225,10 @@ type loadUser struct {
 const loadInput = `{"title":"Buy groceries","description":"milk, eggs, bread"}`
 
 func newLoad(b *testing.B, address string) *load {
-	l := &load{creator: token(b, loadCreator)}
+	l := &load{creator: tokenOf(b, loadCreator)}
 	name := time.Now().Format("150405.000")
 	for i := range loadClients {
-		user := &loadUser{token: token(b, fmt.Sprintf("user-%s-%d", name, i))}
+		user := &loadUser{token: tokenOf(b, fmt.Sprintf("user-%s-%d", name, i))}
 		for range 20 {
 			var made task
 			require.NoError(b, json.Unmarshal(user.once(b, address, "POST", "/api/tasks", loadInput), &made))

@@ -60,7 +60,7 @@ func BenchmarkToken(b *testing.B) {
 			}
 		})
 	}
-	run("accepted/HS256", 422, token(b, "ann"))
+	run("accepted/HS256", 422, tokenOf(b, "ann"))
 	for _, key := range []signingKey{ed, es, rs} {
 		tokens := make([]string, 8500) // more than are remembered
 		for i := range tokens {
@@ -78,7 +78,7 @@ func BenchmarkToken(b *testing.B) {
 			run("refused/"+f.attack, 401, f.token)
 		}
 	}
-	run("refused/a bad HMAC", 401, token(b, "ann")+"x")
+	run("refused/a bad HMAC", 401, tokenOf(b, "ann")+"x")
 }
 
 // direct issues statements without the app, the ORM and, for PostgreSQL, database/sql.
@@ -153,9 +153,9 @@ type caller struct {
 
 // newCaller takes the server's app anew, with a log that is written but not kept.
 func newCaller(s *server) *caller {
-	parts := s.parts
-	parts.Log = s.cfg.Logger(io.Discard)
-	app := routes.New(parts)
+	deps := s.deps
+	deps.Log = s.cfg.Logger(io.Discard)
+	app := routes.New(deps)
 	app.Handler() // makes the app ready, as listening would
 	return &caller{handler: app.Server().Handler}
 }
@@ -207,7 +207,7 @@ func benchEndpoints(b *testing.B, s *server, d direct) {
 
 func benchEndpoint(b *testing.B, s *server, d direct, e endpoint) {
 	app := newCaller(s)
-	app.prepare(e.method, e.path, token(b, "ann"), e.body)
+	app.prepare(e.method, e.path, tokenOf(b, "ann"), e.body)
 	issued := record(b, s, app, e)
 
 	var direct time.Duration // what one direct call takes

@@ -12,7 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
-	"taskapi/middleware"
+	"taskapi/middleware/token"
 )
 
 const (
@@ -75,24 +75,24 @@ func TestATokenThatBetterAuthSignsWithAPublishedKeyIsGood(t *testing.T) {
 func TestATokenOfAnotherBetterAuthOrForAnotherAudienceIsRefused(t *testing.T) {
 	t.Parallel()
 	b := startBetterAuth(t, betterAuthOptions{Issuer: "https://auth.example.com", Audience: "tasks"})
-	token := b.signUp(t, "ann").token(t)
-	for reason, settings := range map[middleware.Refusal][]string{
+	theirs := b.signUp(t, "ann").token(t)
+	for reason, settings := range map[token.Reason][]string{
 		"wrong_issuer":   {"JWT_AUDIENCE", "tasks"},
 		"wrong_audience": {"JWT_ISSUER", "https://auth.example.com"},
 	} {
 		s := b.newServer(t, newSQLite(t), settings...)
-		s.awaitKeySet(t, token)
-		requireRefused(t, s, token, reason)
+		s.awaitKeySet(t, theirs)
+		requireRefused(t, s, theirs, reason)
 	}
 	other := startBetterAuth(t, betterAuthOptions{})
 	s := other.newServer(t, newSQLite(t))
 	s.awaitKeySet(t, other.signUp(t, "ann").token(t))
-	requireRefused(t, s, token, "unknown_key")
+	requireRefused(t, s, theirs, "unknown_key")
 }
 
 func TestASessionCookieOfBetterAuthIsNoTokenWhicheverKeySignedIt(t *testing.T) {
 	t.Parallel()
-	for reason, options := range map[middleware.Refusal]betterAuthOptions{
+	for reason, options := range map[token.Reason]betterAuthOptions{
 		"no_user_id":     {},
 		"wrong_audience": {SessionCookieCache: true},
 	} {

@@ -5,7 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"taskapi/middleware"
+	"taskapi/middleware/token"
 )
 
 // requireAccepted demands that a token makes and lists tasks in a user's name.
@@ -21,7 +21,7 @@ func requireAccepted(t testing.TB, s *server, token, user string) {
 }
 
 // requireRefused demands that a token is refused, and that the log says why and does not hold the token.
-func requireRefused(t testing.TB, s *server, token string, reason middleware.Refusal) {
+func requireRefused(t testing.TB, s *server, token string, reason token.Reason) {
 	t.Helper()
 	require.NotEmpty(t, token)
 	got := s.send(t, request{method: "POST", path: "/api/tasks", body: map[string]any{"title": "Buy groceries"}, header: bearer(token)})
@@ -42,10 +42,10 @@ func TestWhatElseBetterAuthSignsWithTheSharedSecretIsNoToken(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, newSQLite(t))
 	ann := startBetterAuth(t, betterAuthOptions{Algorithm: "HS256"}).signUp(t, "ann")
-	requireRefused(t, s, ann.token(t), middleware.NoUserID)
-	requireRefused(t, s, ann.cookie(t, "session_data"), middleware.NoUserID)
-	requireRefused(t, s, ann.verification(t, "ann"), middleware.NoUserID)
-	requireRefused(t, s, ann.bearer, middleware.Malformed)
-	requireRefused(t, s, ann.cookie(t, "session_token"), middleware.Malformed)
+	requireRefused(t, s, ann.token(t), token.NoUserID)
+	requireRefused(t, s, ann.cookie(t, "session_data"), token.NoUserID)
+	requireRefused(t, s, ann.verification(t, "ann"), token.NoUserID)
+	requireRefused(t, s, ann.bearer, token.Malformed)
+	requireRefused(t, s, ann.cookie(t, "session_token"), token.Malformed)
 	require.Empty(t, s.as(ann.id).list(t))
 }

@@ -36,7 +36,7 @@ func testDocsPage(t *testing.T, browser context.Context) {
 
 	p.visit(address + "/docs/")
 	p.press(`//button[contains(@class, "authorize")]`)
-	p.write(`//input[@id="auth-bearer-value"]`, token(t, "ann"))
+	p.write(`//input[@id="auth-bearer-value"]`, tokenOf(t, "ann"))
 	p.press(`//*[contains(@class, "auth-container")]//button[@type="submit"]`)
 	p.see(`//*[contains(@class, "auth-container")]//button[text()="Logout"]`)
 	p.press(`//*[contains(@class, "auth-container")]//button[contains(@class, "btn-done")]`)
@@ -68,7 +68,7 @@ func testDocsPage(t *testing.T, browser context.Context) {
 func testListedOrigin(t *testing.T, browser context.Context) {
 	origin := serveOrigin(t)
 	s := newServer(t, newSQLite(t), "CORS_ORIGINS", "https://app.example.com,"+origin)
-	api, ann := s.listen(t), token(t, "ann")
+	api, ann := s.listen(t), tokenOf(t, "ann")
 	p := openPage(t, browser)
 	p.visit(origin)
 	fetch := func(status int, method, path, token, body string) answer {
@@ -88,7 +88,7 @@ func testListedOrigin(t *testing.T, browser context.Context) {
 	require.True(t, decode[task](t, fetch(200, "PATCH", path+"/complete", ann, "")).Completed)
 
 	require.JSONEq(t, `{"detail": "Invalid authentication credentials"}`, string(fetch(401, "GET", path, "no.such.token", "").body))
-	require.JSONEq(t, `{"detail": "Task not found"}`, string(fetch(404, "GET", path, token(t, "bob"), "").body))
+	require.JSONEq(t, `{"detail": "Task not found"}`, string(fetch(404, "GET", path, tokenOf(t, "bob"), "").body))
 	require.JSONEq(t, `{"detail": [{"type": "missing", "loc": ["body", "title"], "msg": "Field required", "input": {}}]}`,
 		string(fetch(422, "POST", "/api/tasks", ann, `{}`).body))
 
@@ -98,7 +98,7 @@ func testListedOrigin(t *testing.T, browser context.Context) {
 
 func testUnlistedOrigin(t *testing.T, browser context.Context) {
 	s := newServer(t, newSQLite(t), "CORS_ORIGINS", serveOrigin(t))
-	api, ann := s.listen(t), token(t, "ann")
+	api, ann := s.listen(t), tokenOf(t, "ann")
 	p := openPage(t, browser)
 	p.visit(serveOrigin(t))
 	for method, body := range map[string]string{"POST": `{"title": "Buy groceries"}`, "GET": ""} {

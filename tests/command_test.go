@@ -17,6 +17,8 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/joho/godotenv"
 	"github.com/stretchr/testify/require"
+
+	"taskapi/config"
 )
 
 // inDevelopment sets the secret that the test's own tokens are signed with.
@@ -216,6 +218,11 @@ func TestTheRepositorysFilesHoldNoSecretAndNameEverySetting(t *testing.T) {
 		}
 		if file == "../.env.example" {
 			require.Equal(t, settings, listed(string(text)), file)
+			defaults, err := config.Parse()
+			require.NoError(t, err)
+			asShown, err := config.Parse(values)
+			require.NoError(t, err)
+			require.Equal(t, defaults, asShown, "the defaults")
 		}
 	}
 }
@@ -250,7 +257,7 @@ func TestAnEmptyVariableDoesNotHideTheOneBehindIt(t *testing.T) {
 	h.write(t, ".env.local", "DATABASE_URL=\nBETTER_AUTH_SECRET="+testSecret+"\n", 0o600)
 	p := h.start(t, "DATABASE_URL=", "BETTER_AUTH_SECRET= ")
 	require.Contains(t, p.stderr.String(), "shared.db")
-	p.call(t, 200, "GET", "/api/tasks", token(t, "ann"), "")
+	p.call(t, 200, "GET", "/api/tasks", tokenOf(t, "ann"), "")
 	require.Equal(t, 1, strings.Count(h.read(t, ".env.local"), "SECRET"), "another secret was made")
 }
 
@@ -276,7 +283,7 @@ func TestATokenIsExplainedByTheProgram(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
 	setting := []string{"BETTER_AUTH_SECRET=" + testSecret}
-	good, bad := token(t, "ann"), claim(`{"sub":"ann","exp":%d}`, time.Hour)
+	good, bad := tokenOf(t, "ann"), claim(`{"sub":"ann","exp":%d}`, time.Hour)
 	for _, args := range [][]string{{good}, {"Bearer " + good}, {"Bearer", good}} {
 		got := h.run(t, setting, append([]string{"token", "explain"}, args...)...)
 		require.Zero(t, got.code, "%+v", got)
@@ -441,7 +448,7 @@ func TestAProductionStartLogsJSONFromEveryInterfaceAndNoPassword(t *testing.T) {
 func holdWrites(t *testing.T, p *process, databaseURL string) (unlock func(), answers <-chan answer) {
 	t.Helper()
 	const writes = 3
-	ann, inside := token(t, "ann"), newServer(t, databaseURL)
+	ann, inside := tokenOf(t, "ann"), newServer(t, databaseURL)
 	var created [writes]task
 	for i := range created {
 		created[i] = decode[task](t, p.call(t, 201, "POST", "/api/tasks", ann, `{"title": "before"}`))
@@ -485,7 +492,7 @@ func TestASignalSeesTheRequestsUnderWayAnsweredAndRefusesNewOnes(t *testing.T) {
 				return err != nil || got.StatusCode == 503
 			}, patience, 5*time.Millisecond)
 			unavailable(t, p.call(t, 503, "GET", "/ready", "", ""))
-			unavailable(t, p.call(t, 503, "POST", "/api/tasks", token(t, "ann"), `{"title": "too late"}`))
+			unavailable(t, p.call(t, 503, "POST", "/api/tasks", tokenOf(t, "ann"), `{"title": "too late"}`))
 			p.call(t, 200, "GET", "/health", "", "")
 			require.Empty(t, answers)
 

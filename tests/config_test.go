@@ -24,8 +24,8 @@ func parse(settings ...string) (*config.Config, error) {
 	return config.Parse(vars)
 }
 
-// faulty demands an error with a line for each of the names and for nothing else, and no secret.
-func faulty(t testing.TB, cfg *config.Config, err error, names ...string) {
+// requireFaults requires an error with exactly one line for each of the names, and no secret.
+func requireFaults(t testing.TB, cfg *config.Config, err error, names ...string) {
 	t.Helper()
 	require.Error(t, err)
 	require.Nil(t, cfg)
@@ -67,7 +67,7 @@ func TestProductionListensEverywhereAndHasNoDefaultOriginsOrSecret(t *testing.T)
 	require.True(t, cfg.Production())
 
 	cfg, err = parse("ENVIRONMENT", "production")
-	faulty(t, cfg, err, "BETTER_AUTH_SECRET")
+	requireFaults(t, cfg, err, "BETTER_AUTH_SECRET")
 }
 
 func TestEverySettingIsRead(t *testing.T) {
@@ -109,7 +109,7 @@ func TestEmptyAndBlankSettingsAreUnsetOnes(t *testing.T) {
 		require.Equal(t, blank, vars["PORT"], "the caller's map was changed")
 
 		cfg, err = parse("ENVIRONMENT", "production", "BETTER_AUTH_SECRET", blank)
-		faulty(t, cfg, err, "BETTER_AUTH_SECRET")
+		requireFaults(t, cfg, err, "BETTER_AUTH_SECRET")
 	}
 }
 
@@ -162,21 +162,21 @@ func TestATableOfUsersMayHaveASchemaOnPostgreSQL(t *testing.T) {
 	}
 	for _, bad := range []string{"auth.tasks", "db.auth.user", "auth..user", `auth."user"`} {
 		cfg, err := parse("DATABASE_URL", "postgres://u:p@h/db", "AUTH_USERS_TABLE", bad)
-		faulty(t, cfg, err, "AUTH_USERS_TABLE")
+		requireFaults(t, cfg, err, "AUTH_USERS_TABLE")
 	}
 }
 
 func TestAnUnreadableTimeoutIsOneFault(t *testing.T) {
 	t.Parallel()
 	cfg, err := parse("REQUEST_TIMEOUT", "soon")
-	faulty(t, cfg, err, "REQUEST_TIMEOUT")
+	requireFaults(t, cfg, err, "REQUEST_TIMEOUT")
 }
 
 // A request may not take longer than the end of the server waits for it, or it would be cut off.
 func TestARequestMayNotOutlastTheEndOfTheServer(t *testing.T) {
 	t.Parallel()
 	cfg, err := parse("REQUEST_TIMEOUT", "1m")
-	faulty(t, cfg, err, "REQUEST_TIMEOUT")
+	requireFaults(t, cfg, err, "REQUEST_TIMEOUT")
 }
 
 func TestAllFaultsAreNamedAtOnceWithoutASecret(t *testing.T) {
@@ -187,11 +187,11 @@ func TestAllFaultsAreNamedAtOnceWithoutASecret(t *testing.T) {
 	}
 	names := []string{"PORT", "DATABASE_URL", "LOG_LEVEL", "CORS_ORIGINS", "REQUEST_TIMEOUT"}
 	cfg, err := parse(append(bad, "ENVIRONMENT", "production")...)
-	faulty(t, cfg, err, append(names, "BETTER_AUTH_SECRET")...)
+	requireFaults(t, cfg, err, append(names, "BETTER_AUTH_SECRET")...)
 	cfg, err = parse(append(bad, "ENVIRONMENT", "staging")...)
-	faulty(t, cfg, err, append(names, "ENVIRONMENT")...)
+	requireFaults(t, cfg, err, append(names, "ENVIRONMENT")...)
 	cfg, err = parse("CORS_ORIGINS", "a.example.com,https://b.example.com,c.example.com")
-	faulty(t, cfg, err, "CORS_ORIGINS", "CORS_ORIGINS")
+	requireFaults(t, cfg, err, "CORS_ORIGINS", "CORS_ORIGINS")
 }
 
 func TestOriginsAreTrimmed(t *testing.T) {
@@ -208,7 +208,7 @@ func TestAWildcardThatIsNotAWholeFirstLabelIsRefused(t *testing.T) {
 	} {
 		t.Run(origin, func(t *testing.T) {
 			cfg, err := parse("BETTER_AUTH_SECRET", testSecret, "CORS_ORIGINS", origin)
-			faulty(t, cfg, err, "CORS_ORIGINS")
+			requireFaults(t, cfg, err, "CORS_ORIGINS")
 		})
 	}
 }
@@ -262,7 +262,7 @@ func badDatabase(t testing.TB, text string) {
 	require.Error(t, err, text)
 	require.NotContains(t, err.Error(), "hunter", text)
 	cfg, err := parse("DATABASE_URL", text, "PORT", "bad")
-	faulty(t, cfg, err, "DATABASE_URL", "PORT")
+	requireFaults(t, cfg, err, "DATABASE_URL", "PORT")
 }
 
 func TestABadDatabaseURLIsRefused(t *testing.T) {
@@ -370,10 +370,10 @@ func TestABadIssuerIsNamed(t *testing.T) {
 		{[]string{"JWT_ISSUER", "https://id.example.com", "JWT_AUDIENCE", "tasks"}, []string{"JWT_AUDIENCE", "JWT_ISSUER"}},
 	} {
 		cfg, err := parse(append([]string{"ENVIRONMENT", "production", "BETTER_AUTH_SECRET", testSecret}, c.settings...)...)
-		faulty(t, cfg, err, c.names...)
+		requireFaults(t, cfg, err, c.names...)
 	}
 	cfg, err := parse("ENVIRONMENT", "production")
-	faulty(t, cfg, err, "BETTER_AUTH_SECRET")
+	requireFaults(t, cfg, err, "BETTER_AUTH_SECRET")
 	cfg, err = parse("ENVIRONMENT", "production", "BETTER_AUTH_URL", "https://app.example.com")
 	require.NoError(t, err, "a key set does without a secret")
 	require.Empty(t, cfg.Secrets())

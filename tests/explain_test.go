@@ -11,17 +11,17 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/stretchr/testify/require"
 
-	"taskapi/middleware"
+	"taskapi/middleware/token"
 )
 
-// explain returns what the settings make of a token, and the program's own error.
-func explain(t testing.TB, token string, settings ...string) (text string, err error) {
+// explain returns what [token.Explain] writes about a token, and its error.
+func explain(t testing.TB, text string, settings ...string) (said string, err error) {
 	t.Helper()
 	cfg, err := parse(settings...)
 	require.NoError(t, err)
 	var b bytes.Buffer
-	err = middleware.Explain(context.Background(), &b, cfg, token)
-	if _, signature := cutSignature("." + token); len(signature) > 8 {
+	err = token.Explain(context.Background(), &b, cfg, text)
+	if _, signature := cutSignature("." + text); len(signature) > 8 {
 		require.NotContains(t, b.String(), signature, "a signature is shown")
 	}
 	return b.String(), err
@@ -34,7 +34,7 @@ func TestExplainSaysWhatAServerWouldDoAndWhy(t *testing.T) {
 	secret := []string{"BETTER_AUTH_SECRET", testSecret}
 	both := append([]string{"BETTER_AUTH_URL", auth.origin()}, secret...)
 	stock := func(more map[string]any) string { return ed.sign(t, nil, auth.stock("ann", more)) }
-	const days = 24 * time.Hour // the tests may take their time
+	const days = 24 * time.Hour // so that slow tests read the same hours
 	good := claim(`{"user_id":"ann","exp":%d}`, 100*days+30*time.Minute)
 	for name, c := range map[string]struct {
 		token    string
@@ -90,16 +90,18 @@ func TestExplainSaysWhatAServerWouldDoAndWhy(t *testing.T) {
 	}
 }
 
-// Whatever a server refuses is explained with the same reason.
+// TestExplainAgreesWithTheServerOnForgedTokens expects the reasons that TestForgedTokensAreAllTheSame401 expects of a server.
 func TestExplainAgreesWithTheServerOnForgedTokens(t *testing.T) {
 	t.Parallel()
 	ed, rs := newKey(t, "ed", jwt.SigningMethodEdDSA), newKey(t, "rs", jwt.SigningMethodRS256)
 	auth := newIssuer(t, ed, rs)
 	for _, f := range forgeries(t, auth, ed, rs) {
-		text, err := explain(t, f.token, "BETTER_AUTH_SECRET", testSecret, "BETTER_AUTH_URL", auth.origin())
-		require.ErrorIs(t, err, f.reason, "%s\n%s", f.attack, text)
-		require.Regexp(t, `^Refused: [^\n]+\.\n`, text, f.attack)
-		require.NotContains(t, text, "%!", f.attack)
+		t.Run(f.attack, func(t *testing.T) {
+			text, err := explain(t, f.token, "BETTER_AUTH_SECRET", testSecret, "BETTER_AUTH_URL", auth.origin())
+			require.ErrorIs(t, err, f.reason, text)
+			require.Regexp(t, `^Refused: [^\n]+\.\n`, text)
+			require.NotContains(t, text, "%!")
+		})
 	}
 	require.Zero(t, auth.strays.Load())
 }

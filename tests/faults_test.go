@@ -13,7 +13,7 @@ import (
 	"taskapi/models"
 )
 
-// taskCalls makes a task of ann's and returns a valid request for each task operation, in the order of the contract.
+// taskCalls creates a task of ann's and returns a valid request for each operation on tasks, in the contract's order.
 func taskCalls(t testing.TB, s *server) []request {
 	t.Helper()
 	id := s.as("ann").create(t, "x").ID
@@ -64,12 +64,12 @@ func TestAPanicIs500AndTheServerGoesOn(t *testing.T) {
 	})
 }
 
-// lockTasks keeps everyone else from writing to the table until unlock is called; on PostgreSQL, from reading it, too.
+// lockTasks blocks writes to the table until unlock is called, and on PostgreSQL reads as well.
 func lockTasks(t *testing.T, s *server) (unlock func()) {
 	t.Helper()
 	pool, err := s.db.DB()
 	require.NoError(t, err)
-	tx, err := pool.BeginTx(context.Background(), &sql.TxOptions{}) // SQLite's begin with the write lock
+	tx, err := pool.BeginTx(context.Background(), &sql.TxOptions{}) // on SQLite it takes the write lock
 	require.NoError(t, err)
 	if s.db.Name() == "postgres" {
 		_, err = tx.Exec("LOCK TABLE tasks IN ACCESS EXCLUSIVE MODE")
@@ -108,6 +108,7 @@ func TestARequestThatTheDatabaseKeepsWaitingIs503ByItsDeadline(t *testing.T) {
 	})
 }
 
+// unavailable requires the 503 of the contract.
 func unavailable(t testing.TB, got answer) {
 	t.Helper()
 	require.Equal(t, 503, got.StatusCode, "%s", got.body)
@@ -147,7 +148,7 @@ func TestADatabaseThatRefusesConnectionsIs503(t *testing.T) {
 	}
 	require.Equal(t, 200, s.send(t, request{method: "GET", path: "/health"}).StatusCode)
 	administer(t, "ALTER DATABASE "+name+" ALLOW_CONNECTIONS true")
-	require.Eventually(t, func() bool { // a pooler takes its time
+	require.Eventually(t, func() bool { // a pooler notices it later
 		return s.send(t, request{method: "GET", path: "/ready"}).StatusCode == 200
 	}, patience, 50*time.Millisecond)
 	require.Equal(t, 201, s.send(t, calls[1]).StatusCode)
@@ -168,8 +169,8 @@ func TestLimitsOfBodyAndHeaderHoldOnEveryRoute(t *testing.T) {
 		require.Len(t, whole, 64<<10)
 		s.as("ann").call(t, 201, "POST", "/api/tasks", whole)
 
-		s.listen(t) // app.Test has no answer for what ends a connection
-		for _, r := range calls {
+		s.listen(t) // app.Test gets no answer if the connection is closed
+		for _, r := range append(calls, request{method: "GET", path: "/health"}, request{method: "GET", path: "/ready"}) {
 			r.body, r.header = nil, map[string]string{"X-Large": strings.Repeat("x", 20<<10)}
 			got := s.send(t, r)
 			require.Equal(t, 431, got.StatusCode)
@@ -190,9 +191,11 @@ func TestAClientThatIsRefusedWhileItSendsIsToldWhy(t *testing.T) {
 		"POST /api/tasks HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: identity\r\n\r\n":    " 400 ",
 		"GET /api/tasks HTTP/1.1\r\nHost: x\r\nX-Large: " + strings.Repeat("x", 16<<10): " 431 ",
 	} {
-		for range 10 {
-			require.Contains(t, s.sendRaw(t, head+strings.Repeat("x", 4<<20)), status)
-		}
+		t.Run(strings.TrimSpace(status), func(t *testing.T) {
+			for range 10 {
+				require.Contains(t, s.sendRaw(t, head+strings.Repeat("x", 4<<20)), status)
+			}
+		})
 	}
 }
 
@@ -209,7 +212,7 @@ func TestTheDatabaseItselfHoldsTheRules(t *testing.T) {
 			"an unknown user":                  {"nobody", "x", nil},
 			"no user":                          {nil, "x", nil},
 		} {
-			require.Error(t, db.Exec(insert, row...).Error, name)
+			t.Run(name, func(t *testing.T) { require.Error(t, db.Exec(insert, row...).Error) })
 		}
 		require.Error(t, db.Exec("INSERT INTO users (id, created_at) VALUES ('', '2026-01-01')").Error)
 		require.NoError(t, db.Exec(insert, "ann", strings.Repeat("é", 200), strings.Repeat("é", 1000)).Error)

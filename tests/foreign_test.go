@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"taskapi/config"
-	"taskapi/models"
+	"taskapi/models/database"
 )
 
 const tasksElsewhere = "CREATE TABLE tasks (%s, %s NOT NULL, title TEXT NOT NULL, description TEXT, %s NOT NULL, created_at TIMESTAMP NOT NULL, updated_at TIMESTAMP NOT NULL)"
@@ -119,7 +119,7 @@ func TestAFileThatIsNoSoundDatabaseOfOursStopsTheStartAndIsLeftAsItIs(t *testing
 			for range 20 {
 				s.as("ann").create(t, strings.Repeat("x", 200))
 			}
-			require.NoError(t, models.Close(s.db))
+			require.NoError(t, database.Close(s.db))
 			file := strings.TrimPrefix(databaseURL, "sqlite://")
 			text, err := os.ReadFile(file)
 			require.NoError(t, err)

@@ -16,19 +16,19 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/stretchr/testify/require"
 
-	"taskapi/middleware"
+	"taskapi/middleware/token"
 )
 
-// forgery is a token that an attacker could send, and what is expected to give it away.
+// forgery is a token that an attacker could send, and the expected reason of its refusal.
 type forgery struct {
 	attack string
-	reason middleware.Refusal
+	reason token.Reason
 	token  string
 }
 
-// forgeries are attacks on a server that trusts a secret and the key set of an issuer, all in the name of "ann".
+// forgeries returns attacks on a server that trusts a secret and the key set of an issuer. All claim to be "ann".
 func forgeries(t testing.TB, auth *issuer, ed, rs signingKey) (all []forgery) {
-	add := func(attack string, reason middleware.Refusal, token string) {
+	add := func(attack string, reason token.Reason, token string) {
 		all = append(all, forgery{attack, reason, token})
 	}
 	encode := base64.RawURLEncoding.EncodeToString
@@ -37,7 +37,7 @@ func forgeries(t testing.TB, auth *issuer, ed, rs signingKey) (all []forgery) {
 		require.NoError(t, err)
 		return string(text)
 	}
-	owner := map[string]any{"user_id": "ann"} // good for HS256, too
+	owner := map[string]any{"user_id": "ann"} // valid for HS256 as well
 	signed := ed.sign(t, nil, auth.stock("ann", owner))
 	text, signature := cutSignature(signed)
 
@@ -45,8 +45,8 @@ func forgeries(t testing.TB, auth *issuer, ed, rs signingKey) (all []forgery) {
 		header, err := json.Marshal(map[string]string{"alg": none, "kid": ed.id})
 		require.NoError(t, err)
 		unsigned := encode(header) + "." + encode([]byte(payload(owner))) + "."
-		add("algorithm "+none+" without a signature", middleware.WrongAlgorithm, unsigned)
-		add("algorithm "+none+" with the signature of another token", middleware.WrongAlgorithm, unsigned+signature)
+		add("algorithm "+none+" without a signature", token.WrongAlgorithm, unsigned)
+		add("algorithm "+none+" with the signature of another token", token.WrongAlgorithm, unsigned+signature)
 	}
 
 	public := rs.public().(*rsa.PublicKey)
@@ -62,121 +62,121 @@ func forgeries(t testing.TB, auth *issuer, ed, rs signingKey) (all []forgery) {
 	} {
 		for _, method := range []jwt.SigningMethod{jwt.SigningMethodHS256, jwt.SigningMethodHS512} {
 			confused := signingKey{id: rs.id, method: method, private: secret}
-			reason := middleware.BadSignature
+			reason := token.BadSignature
 			if method == jwt.SigningMethodHS512 {
-				reason = middleware.WrongAlgorithm
+				reason = token.WrongAlgorithm
 			}
 			add(method.Alg()+" with the public key as the secret: "+name, reason, confused.sign(t, nil, auth.stock("ann", owner)))
 		}
 	}
 	hmac := signingKey{id: rs.id, method: jwt.SigningMethodHS256, private: []byte(testSecret)}
 	for _, alg := range append(publicMethods, jwt.SigningMethodES384, jwt.SigningMethodRS384, jwt.SigningMethodPS512) {
-		reason := middleware.WrongKey
+		reason := token.WrongKey
 		switch alg.Alg() {
 		case "RS256", "PS256":
-			reason = middleware.BadSignature
+			reason = token.BadSignature
 		case "ES384", "RS384", "PS512":
-			reason = middleware.WrongAlgorithm
+			reason = token.WrongAlgorithm
 		}
 		add("an HMAC of the secret as a signature of "+alg.Alg(), reason, hmac.sign(t, map[string]any{"alg": alg.Alg()}, auth.stock("ann", owner)))
 	}
 
-	own := newKey(t, ed.id, jwt.SigningMethodEdDSA)
-	ownJWK, err := jwkset.NewJWKFromKey(own.public(), jwkset.JWKOptions{Metadata: jwkset.JWKMetadataOptions{KID: "own"}})
+	attackers := newKey(t, ed.id, jwt.SigningMethodEdDSA)
+	attackersJWK, err := jwkset.NewJWKFromKey(attackers.public(), jwkset.JWKOptions{Metadata: jwkset.JWKMetadataOptions{KID: "own"}})
 	require.NoError(t, err)
 	for name, header := range map[string]any{
-		"jwk": ownJWK.Marshal(), "jku": auth.origin() + "/own", "x5u": auth.origin() + "/own.pem", "x5c": []string{encode(der)},
+		"jwk": attackersJWK.Marshal(), "jku": auth.origin() + "/own", "x5u": auth.origin() + "/own.pem", "x5c": []string{encode(der)},
 	} {
-		add("a key of one's own in the header: "+name, middleware.BadSignature, own.sign(t, map[string]any{name: header}, auth.stock("ann", nil)))
-		add("a key of one's own in the header, unnamed: "+name, middleware.NoKeyID,
-			own.sign(t, map[string]any{name: header, "kid": nil}, auth.stock("ann", nil)))
+		add("a key of the attacker in the header: "+name, token.BadSignature, attackers.sign(t, map[string]any{name: header}, auth.stock("ann", nil)))
+		add("a key of the attacker in the header, unnamed: "+name, token.NoKeyID,
+			attackers.sign(t, map[string]any{name: header, "kid": nil}, auth.stock("ann", nil)))
 	}
 	for _, kid := range []any{
 		"../../../../dev/null", "/dev/null", "' OR '1'='1", "k' UNION SELECT 'x", auth.origin() + "/own", "$(id)", "k\u0000", " " + ed.id, strings.Repeat("k", 4000),
 	} {
-		add(fmt.Sprintf("the kid %.40q", kid), middleware.UnknownKey, own.sign(t, map[string]any{"kid": kid}, auth.stock("ann", nil)))
+		add(fmt.Sprintf("the kid %.40q", kid), token.UnknownKey, attackers.sign(t, map[string]any{"kid": kid}, auth.stock("ann", nil)))
 	}
 	for _, kid := range []any{"", 1, true, []string{ed.id}, map[string]string{"kid": ed.id}, nil} {
-		add(fmt.Sprintf("the kid %#v", kid), middleware.NoKeyID, ed.sign(t, map[string]any{"kid": kid}, auth.stock("ann", nil)))
+		add(fmt.Sprintf("the kid %#v", kid), token.NoKeyID, ed.sign(t, map[string]any{"kid": kid}, auth.stock("ann", nil)))
 	}
 
-	add("a key of another type", middleware.WrongKey, ed.sign(t, map[string]any{"kid": rs.id}, auth.stock("ann", nil)))
-	add("a stripped signature", middleware.BadSignature, text)
-	add("a signature that was left out, with its dot", middleware.Malformed, strings.TrimSuffix(text, "."))
-	add("a truncated signature", middleware.BadSignature, text+signature[:len(signature)-8])
-	add("a longer signature", middleware.BadSignature, signed+"AAAA")
-	add("a signature of zeros", middleware.BadSignature, text+encode(make([]byte, 64)))
-	add("a signature that is no base64url", middleware.Malformed, text+"+/+/")
-	add("the payload of another token", middleware.BadSignature,
+	add("a key of another type", token.WrongKey, ed.sign(t, map[string]any{"kid": rs.id}, auth.stock("ann", nil)))
+	add("a stripped signature", token.BadSignature, text)
+	add("a signature that was left out, with its dot", token.Malformed, strings.TrimSuffix(text, "."))
+	add("a truncated signature", token.BadSignature, text+signature[:len(signature)-8])
+	add("a longer signature", token.BadSignature, signed+"AAAA")
+	add("a signature of zeros", token.BadSignature, text+encode(make([]byte, 64)))
+	add("a signature that is no base64url", token.Malformed, text+"+/+/")
+	add("the payload of another token", token.BadSignature,
 		strings.Split(signed, ".")[0]+"."+encode([]byte(payload(map[string]any{"sub": "bob"})))+"."+signature)
-	add("a detached payload", middleware.Malformed, strings.Split(signed, ".")[0]+".."+signature)
-	add("a payload that is not encoded", middleware.CriticalExtension,
+	add("a detached payload", token.Malformed, strings.Split(signed, ".")[0]+".."+signature)
+	add("a payload that is not encoded", token.CriticalExtension,
 		ed.sign(t, map[string]any{"b64": false, "crit": []string{"b64"}}, auth.stock("ann", nil)))
 	for _, crit := range []any{[]string{"exp"}, []string{}, "exp", false} {
-		add(fmt.Sprintf("crit %#v", crit), middleware.CriticalExtension, ed.sign(t, map[string]any{"crit": crit}, auth.stock("ann", nil)))
+		add(fmt.Sprintf("crit %#v", crit), token.CriticalExtension, ed.sign(t, map[string]any{"crit": crit}, auth.stock("ann", nil)))
 	}
 
-	// What a trusted key signs for another purpose.
+	// Claims that the trusted key signed for another purpose.
 	for name, claims := range map[string]map[string]any{"sub": {"sub": "ann"}, "user_id": {"user_id": "ann"}, "iss": {"iss": auth.origin()}, "exp": {"exp": 9999999999}} {
 		once, err := json.Marshal(claims)
 		require.NoError(t, err)
 		twice := strings.TrimSuffix(payload(owner), "}") + "," + strings.TrimPrefix(string(once), "{")
-		add("the claim "+name+" twice", middleware.Malformed, signText(t, ed, twice))
+		add("the claim "+name+" twice", token.Malformed, signText(t, ed, twice))
 	}
-	add("an \\u-escaped name beside the plain one", middleware.Malformed, signText(t, ed, strings.TrimSuffix(payload(nil), "}")+`,"\u0073ub":"bob"}`))
+	add("an \\u-escaped name beside the plain one", token.Malformed, signText(t, ed, strings.TrimSuffix(payload(nil), "}")+`,"\u0073ub":"bob"}`))
 	later := time.Now().Add(time.Hour).Unix()
 	for _, c := range []struct {
 		attack string
-		reason middleware.Refusal
+		reason token.Reason
 		claims map[string]any
 	}{
-		{"SUB", middleware.NoUserID, map[string]any{"sub": nil, "SUB": "ann"}},
-		{"Exp", middleware.BadTime, map[string]any{"exp": nil, "Exp": later}},
-		{"ISS", middleware.WrongIssuer, map[string]any{"iss": nil, "ISS": auth.origin()}},
-		{"Aud", middleware.WrongAudience, map[string]any{"aud": nil, "Aud": auth.origin()}},
-		{"no exp", middleware.BadTime, map[string]any{"exp": nil}},
-		{"exp as text", middleware.BadTime, map[string]any{"exp": fmt.Sprint(later)}},
-		{"exp as a list", middleware.BadTime, map[string]any{"exp": []int64{later}}},
-		{"a huge exp", middleware.BadTime, map[string]any{"exp": 1e300}},
-		{"exp in milliseconds", middleware.BadTime, map[string]any{"exp": later * 1000}},
-		{"an exp that has passed", middleware.Expired, map[string]any{"exp": time.Now().Unix() - 1}},
-		{"a huge negative exp", middleware.BadTime, map[string]any{"exp": -1e300}},
-		{"a huge nbf", middleware.BadTime, map[string]any{"nbf": 1e300}},
-		{"nbf as text", middleware.BadTime, map[string]any{"nbf": "0"}},
-		{"iat to come", middleware.NotYetValid, map[string]any{"iat": later}},
-		{"another issuer", middleware.WrongIssuer, map[string]any{"iss": "https://evil.example.com"}},
-		{"the issuer with a slash", middleware.WrongIssuer, map[string]any{"iss": auth.origin() + "/"}},
-		{"a list of issuers", middleware.WrongIssuer, map[string]any{"iss": []string{auth.origin()}}},
-		{"another audience", middleware.WrongAudience, map[string]any{"aud": "https://other.example.com"}},
-		{"no audience", middleware.WrongAudience, map[string]any{"aud": []string{}}},
-		{"an audience that begins alike", middleware.WrongAudience, map[string]any{"aud": auth.origin() + ".evil.example.com"}},
-		{"audiences of which one is a number", middleware.WrongAudience, map[string]any{"aud": []any{auth.origin(), 1}}},
-		{"a numeric sub", middleware.NoUserID, map[string]any{"sub": 1}},
-		{"a null user_id before a good sub", middleware.NoUserID, map[string]any{"user_id": json.RawMessage("null")}},
-		{"an empty user_id before a good sub", middleware.NoUserID, map[string]any{"user_id": ""}},
-		{"a numeric user_id before a good sub", middleware.NoUserID, map[string]any{"user_id": 1}},
-		{"a user of 256 characters", middleware.NoUserID, map[string]any{"sub": strings.Repeat("é", 256)}},
-		{"a user with NUL", middleware.NoUserID, map[string]any{"sub": "ann\u0000"}},
+		{"SUB", token.NoUserID, map[string]any{"sub": nil, "SUB": "ann"}},
+		{"Exp", token.BadTime, map[string]any{"exp": nil, "Exp": later}},
+		{"ISS", token.WrongIssuer, map[string]any{"iss": nil, "ISS": auth.origin()}},
+		{"Aud", token.WrongAudience, map[string]any{"aud": nil, "Aud": auth.origin()}},
+		{"no exp", token.BadTime, map[string]any{"exp": nil}},
+		{"exp as text", token.BadTime, map[string]any{"exp": fmt.Sprint(later)}},
+		{"exp as a list", token.BadTime, map[string]any{"exp": []int64{later}}},
+		{"a huge exp", token.BadTime, map[string]any{"exp": 1e300}},
+		{"exp in milliseconds", token.BadTime, map[string]any{"exp": later * 1000}},
+		{"an exp that has passed", token.Expired, map[string]any{"exp": time.Now().Unix() - 1}},
+		{"a huge negative exp", token.BadTime, map[string]any{"exp": -1e300}},
+		{"a huge nbf", token.BadTime, map[string]any{"nbf": 1e300}},
+		{"nbf as text", token.BadTime, map[string]any{"nbf": "0"}},
+		{"iat to come", token.NotYetValid, map[string]any{"iat": later}},
+		{"another issuer", token.WrongIssuer, map[string]any{"iss": "https://evil.example.com"}},
+		{"the issuer with a slash", token.WrongIssuer, map[string]any{"iss": auth.origin() + "/"}},
+		{"a list of issuers", token.WrongIssuer, map[string]any{"iss": []string{auth.origin()}}},
+		{"another audience", token.WrongAudience, map[string]any{"aud": "https://other.example.com"}},
+		{"no audience", token.WrongAudience, map[string]any{"aud": []string{}}},
+		{"an audience that begins alike", token.WrongAudience, map[string]any{"aud": auth.origin() + ".evil.example.com"}},
+		{"audiences of which one is a number", token.WrongAudience, map[string]any{"aud": []any{auth.origin(), 1}}},
+		{"a numeric sub", token.NoUserID, map[string]any{"sub": 1}},
+		{"a null user_id before a good sub", token.NoUserID, map[string]any{"user_id": json.RawMessage("null")}},
+		{"an empty user_id before a good sub", token.NoUserID, map[string]any{"user_id": ""}},
+		{"a numeric user_id before a good sub", token.NoUserID, map[string]any{"user_id": 1}},
+		{"a user of 256 characters", token.NoUserID, map[string]any{"sub": strings.Repeat("é", 256)}},
+		{"a user with NUL", token.NoUserID, map[string]any{"sub": "ann\u0000"}},
 	} {
 		add(c.attack, c.reason, ed.sign(t, nil, auth.stock("ann", c.claims)))
 	}
 	for _, number := range []string{"NaN", "Infinity", "-Infinity", "0x7fffffff", "1_000", "01", "+1", "1."} {
-		add("exp "+number, middleware.Malformed, signText(t, ed, strings.TrimSuffix(payload(map[string]any{"exp": nil}), "}")+`,"exp":`+number+`}`))
+		add("exp "+number, token.Malformed, signText(t, ed, strings.TrimSuffix(payload(map[string]any{"exp": nil}), "}")+`,"exp":`+number+`}`))
 	}
-	add("exp 1e400", middleware.BadTime, signText(t, ed, strings.TrimSuffix(payload(map[string]any{"exp": nil}), "}")+`,"exp":1e400}`))
-	add("sub alone under the secret", middleware.NoUserID, hmac.sign(t, nil, auth.stock("ann", nil)))
+	add("exp 1e400", token.BadTime, signText(t, ed, strings.TrimSuffix(payload(map[string]any{"exp": nil}), "}")+`,"exp":1e400}`))
+	add("sub alone under the secret", token.NoUserID, hmac.sign(t, nil, auth.stock("ann", nil)))
 
-	add("many dots", middleware.Malformed, strings.Repeat(".", 8000))
-	add("many dots behind a good token", middleware.Malformed, signed+strings.Repeat(".", 4000))
-	add("an encrypted token", middleware.Malformed, signed+".AAAA.AAAA")
-	add("8 kB of letters", middleware.Malformed, strings.Repeat("a", 8<<10))
-	add("8 kB with a bad signature", middleware.BadSignature,
-		own.sign(t, nil, auth.stock("ann", map[string]any{"pad": strings.Repeat("x", 6<<10)})))
-	add("8 kB of nested lists", middleware.Malformed, signText(t, ed, `{"pad":`+strings.Repeat("[", 6000)))
+	add("many dots", token.Malformed, strings.Repeat(".", 8000))
+	add("many dots behind a good token", token.Malformed, signed+strings.Repeat(".", 4000))
+	add("an encrypted token", token.Malformed, signed+".AAAA.AAAA")
+	add("8 kB of letters", token.Malformed, strings.Repeat("a", 8<<10))
+	add("8 kB with a bad signature", token.BadSignature,
+		attackers.sign(t, nil, auth.stock("ann", map[string]any{"pad": strings.Repeat("x", 6<<10)})))
+	add("8 kB of nested lists", token.Malformed, signText(t, ed, `{"pad":`+strings.Repeat("[", 6000)))
 	return all
 }
 
-// signText signs claims that need not be JSON.
+// signText signs claims that may be malformed JSON.
 func signText(t testing.TB, key signingKey, claims string) string {
 	t.Helper()
 	encode := base64.RawURLEncoding.EncodeToString
@@ -193,7 +193,7 @@ func TestForgedTokensAreAllTheSame401(t *testing.T) {
 		s := newServerOf(t, auth, databaseURL)
 		require.Equal(t, 200, s.send(t, request{method: "GET", path: "/api/tasks", header: bearer(ed.sign(t, nil, auth.stock("ann", nil)))}).StatusCode)
 		for _, f := range forgeries(t, auth, ed, rs) {
-			t.Run(f.attack, func(t *testing.T) { refuseToken(t, s, f.reason, f.token) })
+			t.Run(f.attack, func(t *testing.T) { requireRefusal(t, s, f.reason, f.token) })
 		}
 		require.Zero(t, auth.strays.Load(), "a URL in a token's header was fetched")
 	})
@@ -212,15 +212,15 @@ func TestKeysThatArePublishedForSomethingElseVerifyNothing(t *testing.T) {
 	s := newServerOf(t, auth, newSQLite(t))
 	claims := auth.stock("ann", map[string]any{"user_id": "ann"})
 	for attack, f := range map[string]forgery{
-		"HS256 with a symmetric key of the set":   {reason: middleware.BadSignature, token: secret.sign(t, nil, claims)},
-		"EdDSA with a symmetric key of the set":   {reason: middleware.WrongKey, token: secret.sign(t, map[string]any{"alg": "EdDSA"}, claims)},
-		"a key for encryption":                    {reason: middleware.WrongKey, token: encrypts.sign(t, nil, claims)},
-		"PS256 with a key that is for RS256":      {reason: middleware.WrongKey, token: signingKey{id: "declares", method: jwt.SigningMethodPS256, private: declares.private}.sign(t, nil, claims)},
-		"ES256 with a key on another curve":       {reason: middleware.WrongKey, token: p384.sign(t, map[string]any{"alg": "ES256"}, claims)},
-		"ES384, which is none of those accepted":  {reason: middleware.WrongAlgorithm, token: p384.sign(t, nil, claims)},
-		"the name of a key with a trailing space": {reason: middleware.UnknownKey, token: good.sign(t, map[string]any{"kid": "good "}, claims)},
+		"HS256 with a symmetric key of the set":   {reason: token.BadSignature, token: secret.sign(t, nil, claims)},
+		"EdDSA with a symmetric key of the set":   {reason: token.WrongKey, token: secret.sign(t, map[string]any{"alg": "EdDSA"}, claims)},
+		"a key for encryption":                    {reason: token.WrongKey, token: encrypts.sign(t, nil, claims)},
+		"PS256 with a key that is for RS256":      {reason: token.WrongKey, token: signingKey{id: "declares", method: jwt.SigningMethodPS256, private: declares.private}.sign(t, nil, claims)},
+		"ES256 with a key on another curve":       {reason: token.WrongKey, token: p384.sign(t, map[string]any{"alg": "ES256"}, claims)},
+		"ES384, which is none of those accepted":  {reason: token.WrongAlgorithm, token: p384.sign(t, nil, claims)},
+		"the name of a key with a trailing space": {reason: token.UnknownKey, token: good.sign(t, map[string]any{"kid": "good "}, claims)},
 	} {
-		t.Run(attack, func(t *testing.T) { refuseToken(t, s, f.reason, f.token) })
+		t.Run(attack, func(t *testing.T) { requireRefusal(t, s, f.reason, f.token) })
 	}
 	for _, key := range []signingKey{declares, good} {
 		require.Equal(t, 200, s.send(t, request{method: "GET", path: "/api/tasks", header: bearer(key.sign(t, nil, claims))}).StatusCode)

@@ -16,22 +16,22 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// signed puts a token of ann's in every place that raw requests leave for one.
-func signed(t testing.TB, raw string) string {
+// withToken replaces TOKEN in raw requests by a token of ann's.
+func withToken(t testing.TB, raw string) string {
 	t.Helper()
-	return strings.ReplaceAll(raw, "TOKEN", token(t, "ann"))
+	return strings.ReplaceAll(raw, "TOKEN", tokenOf(t, "ann"))
 }
 
-// exchange sends raw requests, signed, on one connection to the listening app and returns its answers until it closes,
-// without 100 Continue. It checks each of them: it is HTTP, and an error has the shape that the contract gives it.
+// exchange sends raw requests, with their TOKEN replaced, on one connection and returns all answers but 100 Continue until the
+// server closes it. It requires that each answer is HTTP and that errors have the shape of the contract.
 func (s *server) exchange(t testing.TB, raw string) (answers []answer) {
 	t.Helper()
-	raw = signed(t, raw)
+	raw = withToken(t, raw)
 	conn, err := net.Dial("tcp", s.address)
 	require.NoError(t, err)
 	defer conn.Close()
 	require.NoError(t, conn.SetDeadline(time.Now().Add(patience)))
-	_, _ = io.WriteString(conn, raw) // what is refused may be closed before all of it is sent
+	_, _ = io.WriteString(conn, raw) // the server may close the connection before all is sent
 	_ = conn.(*net.TCPConn).CloseWrite()
 	received, err := io.ReadAll(conn)
 	var fault net.Error
@@ -68,29 +68,31 @@ func statuses(answers []answer) (codes []int) {
 	return codes
 }
 
-// rawCreate is a request of ann's for a task, byte by byte, that describes its body with the lines of framing.
+// rawCreate is a raw POST of a task. The lines in framing describe the body.
 func rawCreate(framing, body string) string {
 	return "POST /api/tasks HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer TOKEN\r\n" + framing + "\r\n" + body
 }
 
-// sized is a request like rawCreate's with a good Content-Length.
+// sized is rawCreate with the right Content-Length.
 func sized(body string) string {
 	return rawCreate("Content-Length: "+strconv.Itoa(len(body))+"\r\n", body)
 }
 
-// outer is the body of a request that might hide another one; it has 17 bytes, 11 in hexadecimal.
+// outer is the body of a request that may hide another one. It has 17 bytes, 11 in hexadecimal.
 const outer = `{"title":"outer"}`
 
-// refusesAlone sends each request with another one right behind it, and demands that the first is refused with the
-// status, that its connection ends, and that neither makes a task.
-func refusesAlone(t *testing.T, s *server, status int, attacks map[string]string) {
+// requireNothingHidden sends each attack with another request after it. It requires that the attack is refused with status,
+// that the connection is closed, and that neither request creates a task.
+func requireNothingHidden(t *testing.T, s *server, status int, attacks map[string]string) {
 	t.Helper()
 	detail := fmt.Sprintf(`{"detail":"%s"}`, http.StatusText(status))
 	for name, raw := range attacks {
-		got := s.exchange(t, raw+sized(`{"title":"smuggled"}`))
-		require.Equal(t, []int{status}, statuses(got), name)
-		require.JSONEq(t, detail, string(got[0].body), name)
-		require.True(t, got[0].Close, "%s: the connection stays open", name)
+		t.Run(name, func(t *testing.T) {
+			got := s.exchange(t, raw+sized(`{"title":"smuggled"}`))
+			require.Equal(t, []int{status}, statuses(got))
+			require.JSONEq(t, detail, string(got[0].body))
+			require.True(t, got[0].Close, "the connection stays open")
+		})
 	}
 	require.Empty(t, s.as("ann").list(t), "a refused request was executed")
 }
@@ -99,7 +101,7 @@ func badLengths() map[string]string {
 	attacks := map[string]string{}
 	for _, length := range []string{
 		"", "+17", "-17", "-0", "0x11", "17, 17", "17,17", "17 17", "17;", "17.0", "1e1", "1_7", "'17'", "１７", "abc", "9223372036854775808",
-		"18446744073709551633", // 17 more than 64 bits hold
+		"18446744073709551633", // 17 + 2^64
 		"99999999999999999999999999",
 	} {
 		attacks[length] = rawCreate("Content-Length: "+length+"\r\n", outer)
@@ -111,8 +113,8 @@ func TestAContentLengthThatIsNoneOrTooLargeIsRefused(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, newSQLite(t))
 	s.listen(t)
-	refusesAlone(t, s, 400, badLengths())
-	refusesAlone(t, s, 413, map[string]string{
+	requireNothingHidden(t, s, 400, badLengths())
+	requireNothingHidden(t, s, 413, map[string]string{
 		"more than is allowed": rawCreate("Content-Length: 131073\r\n", outer),
 		"the largest":          rawCreate("Content-Length: 9223372036854775807\r\n", outer),
 	})
@@ -152,8 +154,8 @@ func TestChunksThatAreNotWellFormedAreRefused(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, newSQLite(t))
 	s.listen(t)
-	refusesAlone(t, s, 400, badChunks())
-	refusesAlone(t, s, 413, map[string]string{
+	requireNothingHidden(t, s, 400, badChunks())
+	requireNothingHidden(t, s, 413, map[string]string{
 		"a size over the limit":      rawCreate("Transfer-Encoding: chunked\r\n", "20001\r\n"+outer),
 		"the largest size":           rawCreate("Transfer-Encoding: chunked\r\n", "7ffffffffffffff\r\n"+outer),
 		"many chunks without an end": rawCreate("Transfer-Encoding: chunked\r\n", strings.Repeat("1000\r\n"+strings.Repeat(" ", 0x1000)+"\r\n", 40)),
@@ -161,7 +163,7 @@ func TestChunksThatAreNotWellFormedAreRefused(t *testing.T) {
 	})
 }
 
-// goodChunks are forms of one body, some of which are against the grammar and taken all the same.
+// goodChunks are encodings of one body. Some break the grammar but are accepted.
 var goodChunks = map[string]string{
 	"plain":                            "11\r\n" + outer + "\r\n0\r\n\r\n",
 	"two chunks":                       "1\r\n{\r\n10\r\n\"title\":\"outer\"}\r\n0\r\n\r\n",
@@ -182,10 +184,12 @@ func TestNothingBehindAChunkedBodyIsTakenForARequest(t *testing.T) {
 	created := 0
 	for name, body := range goodChunks {
 		for _, coding := range []string{"Transfer-Encoding: chunked", "transfer-encoding:\tCHUNKED "} {
-			got := s.exchange(t, rawCreate(coding+"\r\n", body)+sized(`{"title":"smuggled"}`))
-			require.Equal(t, []int{201}, statuses(got), name)
-			require.True(t, got[0].Close, name)
-			created++
+			t.Run(name+", "+coding, func(t *testing.T) {
+				got := s.exchange(t, rawCreate(coding+"\r\n", body)+sized(`{"title":"smuggled"}`))
+				require.Equal(t, []int{201}, statuses(got))
+				require.True(t, got[0].Close)
+				created++
+			})
 		}
 	}
 	empty := s.exchange(t, rawCreate("Transfer-Encoding: chunked\r\n", "0\r\n\r\n")+sized(`{"title":"smuggled"}`))
@@ -214,10 +218,10 @@ func TestABodyEndsWhereItsLengthSays(t *testing.T) {
 	}
 	require.Len(t, s.as("ann").list(t), 5)
 
-	// The length of a body that no one reads counts all the same.
+	// Content-Length counts even if no handler reads the body.
 	id := s.as("ann").create(t, "x").ID
 	for method, target := range map[string]string{"GET": path(id), "PATCH": path(id) + "/complete", "OPTIONS": path(id), "TRACE": path(id), "get": path(id), "PURGE": path(id), "DELETE": path(id)} {
-		hidden := signed(t, sized(`{"title":"smuggled"}`))
+		hidden := withToken(t, sized(`{"title":"smuggled"}`))
 		head := method + " " + target + " HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer TOKEN\r\n"
 		got := s.exchange(t, head+"Content-Length: "+strconv.Itoa(len(hidden))+"\r\n\r\n"+hidden+"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
 		require.Len(t, got, 2, method)
@@ -232,8 +236,10 @@ func TestACompressedBodyIsRefusedWhateverIsInIt(t *testing.T) {
 	s.listen(t)
 	for _, coding := range []string{"gzip", "br", "deflate", "zstd", "compress", "x-gzip", "GZIP", "gzip, gzip", "identity, gzip", "gzip, identity", "made-up"} {
 		for _, body := range []string{outer, "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"} {
-			got := s.exchange(t, rawCreate("Content-Encoding: "+coding+"\r\nContent-Length: "+strconv.Itoa(len(body))+"\r\n", body))
-			require.Equal(t, []int{415}, statuses(got), coding)
+			t.Run(fmt.Sprintf("%s, %.12q", coding, body), func(t *testing.T) {
+				got := s.exchange(t, rawCreate("Content-Encoding: "+coding+"\r\nContent-Length: "+strconv.Itoa(len(body))+"\r\n", body))
+				require.Equal(t, []int{415}, statuses(got))
+			})
 		}
 	}
 	require.Empty(t, s.as("ann").list(t))

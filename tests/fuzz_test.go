@@ -47,7 +47,7 @@ func FuzzBody(f *testing.F) {
 
 func FuzzAuthorization(f *testing.F) {
 	s := newServer(f, newSQLite(f))
-	good := "Bearer " + token(f, "ann")
+	good := "Bearer " + tokenOf(f, "ann")
 	for _, seed := range []string{"", "Bearer", "Bearer ", "Bearer a.b.c", "Bearer ..", "Basic YTpi", "bearer " + strings.Repeat("a.", 4000), good[:len(good)-1], good + "A",
 		"Bearer " + forge(`{"alg":"none"}`, `{}`), "Bearer " + forge(`{"alg":"HS256"}`, `{"user_id":{}}`), "Bearer " + forge(`{"alg":"HS256","crit":1}`, `[`)} {
 		f.Add(seed)
@@ -122,7 +122,7 @@ func FuzzRequest(f *testing.F) {
 		for _, task := range found {
 			require.Equal(t, "ann", task.UserID)
 		}
-		require.LessOrEqual(t, len(found), creations(t, signed(t, string(raw))))
+		require.LessOrEqual(t, len(found), creations(t, withToken(t, string(raw))))
 		require.Equal(t, []task{kept}, s.as("bob").list(t))
 	})
 }

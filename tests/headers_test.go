@@ -2,21 +2,22 @@ package tests
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"taskapi/models"
+	"taskapi/models/database"
 )
 
-// boundsBrowsers demands of an answer the headers that keep browsers and caches from doing more with it than was meant.
-// Every answer that a test receives is held to it.
-func boundsBrowsers(t testing.TB, path string, header http.Header) {
+// requireSecureHeaders requires the headers of SecureHeaders in an answer. Every answer in the tests is checked.
+func requireSecureHeaders(t testing.TB, path string, header http.Header) {
 	t.Helper()
 	require.Equal(t, "nosniff", header.Get("X-Content-Type-Options"), path)
 	require.Equal(t, "no-referrer", header.Get("Referrer-Policy"), path)
@@ -29,14 +30,14 @@ func boundsBrowsers(t testing.TB, path string, header http.Header) {
 		require.Equal(t, "default-src 'none'; frame-ancestors 'none'", policy, path)
 	}
 	if strings.HasPrefix(path, "/docs/") && header.Get("Cache-Control") != "no-store" {
-		require.Equal(t, "public, max-age=3600", header.Get("Cache-Control"), path) // scripts and styles, the same for everybody
+		require.Equal(t, "public, max-age=3600", header.Get("Cache-Control"), path) // scripts and styles
 	} else {
 		require.Equal(t, "no-store", header.Get("Cache-Control"), path)
 	}
 }
 
-// sendBroken sends what no client library would to the listening app, which must give one answer and hang up.
-func (s *server) sendBroken(t testing.TB, text string) (status int) {
+// sendMalformed sends raw bytes to the listening app. It requires one answer, after which the connection is closed.
+func (s *server) sendMalformed(t testing.TB, text string) (status int) {
 	t.Helper()
 	sent := bufio.NewReader(strings.NewReader(s.sendRaw(t, text)))
 	response, err := http.ReadResponse(sent, nil)
@@ -47,14 +48,14 @@ func (s *server) sendBroken(t testing.TB, text string) (status int) {
 	rest, err := io.ReadAll(sent)
 	require.NoError(t, err)
 	require.Empty(t, string(rest), "a second answer to %.200q", text)
-	boundsBrowsers(t, text, response.Header)
+	requireSecureHeaders(t, text, response.Header)
 	require.Equal(t, "application/json", response.Header.Get("Content-Type"))
 	return response.StatusCode
 }
 
 func TestEveryAnswerHasTheHeadersThatKeepBrowsersInBounds(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *server) {
-		answers := map[int]request{ // send holds them to it
+		answers := map[int]request{ // send checks the headers
 			404: {method: "GET", path: "/nowhere"},
 			401: {method: "GET", path: "/api/tasks"},
 			405: {method: "DELETE", path: "/health"},
@@ -66,16 +67,18 @@ func TestEveryAnswerHasTheHeadersThatKeepBrowsersInBounds(t *testing.T) {
 			204: {method: "OPTIONS", path: "/api/tasks", header: map[string]string{"Origin": "https://app.example.com", "Access-Control-Request-Method": "PUT"}},
 		}
 		for status, r := range answers {
-			require.Equal(t, status, s.send(t, r).StatusCode, "%s %s", r.method, r.path)
+			t.Run(strconv.Itoa(status), func(t *testing.T) { require.Equal(t, status, s.send(t, r).StatusCode) })
 		}
 		for _, path := range []string{"/health", "/ready", "/openapi.json", "/openapi.yaml", "/docs/", "/docs/index.html", "/docs/doc.json", "/docs/swagger-ui.css"} {
-			require.Equal(t, 200, s.send(t, request{method: "GET", path: path}).StatusCode, path)
-			require.Equal(t, 200, s.send(t, request{method: "HEAD", path: path}).StatusCode, path)
+			t.Run(path, func(t *testing.T) {
+				require.Equal(t, 200, s.send(t, request{method: "GET", path: path}).StatusCode)
+				require.Equal(t, 200, s.send(t, request{method: "HEAD", path: path}).StatusCode)
+			})
 		}
 		for _, r := range taskCalls(t, s) {
 			s.send(t, r)
 		}
-		require.NoError(t, models.Close(s.db))
+		require.NoError(t, database.Close(s.db))
 		require.Equal(t, 503, s.send(t, request{method: "GET", path: "/ready"}).StatusCode)
 		require.NotEqual(t, 200, s.send(t, request{method: "GET", path: "/api/tasks", user: "ann"}).StatusCode)
 	})
@@ -98,7 +101,7 @@ func TestWhatNeverReachesARouteIsAnsweredWithinBoundsToo(t *testing.T) {
 		"GET http://[::1 HTTP/1.1\r\nHost: x\r\n\r\n":                                         400,
 		"POST /api/tasks HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r": 400,
 	} {
-		require.Equal(t, status, s.sendBroken(t, text), "%.100q", text)
+		t.Run(fmt.Sprintf("%.60q", text), func(t *testing.T) { require.Equal(t, status, s.sendMalformed(t, text)) })
 	}
 }
 
@@ -118,7 +121,7 @@ func TestASlowClientIsCutOff(t *testing.T) {
 			_, err = io.WriteString(conn, start)
 			require.NoError(t, err)
 			ended := make(chan struct{})
-			go func() { // a byte now and then keeps nothing open
+			go func() { // single bytes must not keep the connection open
 				defer close(ended)
 				for err := error(nil); err == nil; time.Sleep(time.Second) {
 					_, err = io.WriteString(conn, "x")
@@ -126,11 +129,11 @@ func TestASlowClientIsCutOff(t *testing.T) {
 			}()
 			require.NoError(t, conn.SetReadDeadline(time.Now().Add(patience)))
 			response, err := http.ReadResponse(bufio.NewReader(conn), nil)
-			require.NoError(t, err, "the server waits on")
+			require.NoError(t, err, "the server does not time out")
 			_ = conn.Close()
 			<-ended
 			require.Equal(t, 408, response.StatusCode)
-			boundsBrowsers(t, name, response.Header)
+			requireSecureHeaders(t, name, response.Header)
 		})
 	}
 }

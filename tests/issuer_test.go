@@ -22,14 +22,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// issuer is an authentication server that publishes a key set, and nothing else.
+// issuer is an authentication server that only publishes a key set.
 type issuer struct {
 	*httptest.Server
-	set     atomic.Value // the document, as bytes
+	set     atomic.Value // the key set as JSON, []byte
 	fetches atomic.Int64
-	strays  atomic.Int64 // requests for anything but the key set
+	strays  atomic.Int64 // requests for other paths
 	moved   atomic.Pointer[string]
-	hang    atomic.Pointer[chan struct{}] // keeps fetches waiting
+	hang    atomic.Pointer[chan struct{}] // fetches wait until it is closed
 }
 
 func newIssuer(t testing.TB, keys ...signingKey) *issuer {
@@ -38,7 +38,7 @@ func newIssuer(t testing.TB, keys ...signingKey) *issuer {
 	return i
 }
 
-// newSilentIssuer has an address, but does not answer before it is started.
+// newSilentIssuer makes an issuer that has an address but does not answer until Start is called.
 func newSilentIssuer(t testing.TB, keys ...signingKey) *issuer {
 	t.Helper()
 	i := &issuer{}
@@ -62,7 +62,7 @@ func newSilentIssuer(t testing.TB, keys ...signingKey) *issuer {
 	return i
 }
 
-// origin is the issuer's address, be it started or not.
+// origin returns the issuer's address, also before Start.
 func (i *issuer) origin() string { return "http://" + i.Listener.Addr().String() }
 
 // publish replaces the key set.
@@ -71,7 +71,7 @@ func (i *issuer) publish(t testing.TB, keys ...signingKey) {
 	set := jwkset.NewMemoryStorage()
 	for _, key := range keys {
 		jwk, err := jwkset.NewJWKFromKey(key.public(), jwkset.JWKOptions{
-			Marshal:  jwkset.JWKMarshalOptions{Private: true}, // for the one that is symmetric
+			Marshal:  jwkset.JWKMarshalOptions{Private: true}, // for symmetric keys
 			Metadata: jwkset.JWKMetadataOptions{KID: key.id, ALG: key.declares, USE: key.use},
 		})
 		require.NoError(t, err)
@@ -79,10 +79,10 @@ func (i *issuer) publish(t testing.TB, keys ...signingKey) {
 	}
 	text, err := set.JSONPrivate(context.Background())
 	require.NoError(t, err)
-	i.set.Store(bytes.Replace(text, []byte("null"), []byte("[]"), 1)) // where there is no key
+	i.set.Store(bytes.Replace(text, []byte("null"), []byte("[]"), 1)) // an empty set
 }
 
-// signingKey is a key of an issuer. What it declares about itself may be left out.
+// signingKey is a key of an issuer. declares and use are its alg and use in the set, and may be empty.
 type signingKey struct {
 	id       string
 	method   jwt.SigningMethod
@@ -117,7 +117,7 @@ func (k signingKey) public() any {
 	return k.private
 }
 
-// sign makes a token of members. A header without alg and kid gets those of the key.
+// sign makes a token. The header gets the key's alg and kid by default; nil removes a member.
 func (k signingKey) sign(t testing.TB, header, claims map[string]any) string {
 	t.Helper()
 	full := map[string]any{"alg": k.method.Alg(), "kid": k.id}
@@ -138,8 +138,8 @@ func (k signingKey) sign(t testing.TB, header, claims map[string]any) string {
 	return signed + "." + base64.RawURLEncoding.EncodeToString(signature)
 }
 
-// stock are the claims of Better Auth's jwt plugin: the user, whose id is sub, and no user_id. Those given are added,
-// or taken away where they are nil.
+// stock returns the claims of Better Auth's jwt plugin: the user with the id as sub, and no user_id. The claims in more are
+// added; nil removes a claim.
 func (i *issuer) stock(user string, more map[string]any) map[string]any {
 	claims := map[string]any{
 		"name": "Ann", "email": "ann@example.com", "emailVerified": false, "id": user, "sub": user,
@@ -154,12 +154,12 @@ func (i *issuer) stock(user string, more map[string]any) map[string]any {
 	return claims
 }
 
-// bearer is the header with which a token is sent.
+// bearer returns the header that carries a token.
 func bearer(token string) map[string]string {
 	return map[string]string{"Authorization": "Bearer " + token}
 }
 
-// newServerOf starts the program for the users of an issuer, and waits until it has the issuer's keys.
+// newServerOf starts the program with an issuer and waits until it has fetched the issuer's keys.
 func newServerOf(t testing.TB, i *issuer, databaseURL string, settings ...string) *server {
 	t.Helper()
 	before := i.fetches.Load()
@@ -168,7 +168,7 @@ func newServerOf(t testing.TB, i *issuer, databaseURL string, settings ...string
 	return s
 }
 
-// hasKeys tells whether the program has fetched a key set: without one it cannot judge any token of a public key.
+// hasKeys reports whether the program has fetched a key set: before that, a public key's token is 503.
 func (s *server) hasKeys(t testing.TB) bool {
 	t.Helper()
 	probe := newKey(t, "probe", jwt.SigningMethodEdDSA).sign(t, nil, nil)

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"taskapi/middleware"
+	"taskapi/middleware/token"
 )
 
 var publicMethods = []jwt.SigningMethod{
@@ -40,7 +40,7 @@ func TestTokensOfAKeySetAreAcceptedBesideThoseOfTheSecret(t *testing.T) {
 				{map[string]any{"userId": "bob", "SUB": "bob", "nbf": time.Now().Unix()}, "stock-" + key.id},
 			} {
 				token := key.sign(t, nil, auth.stock("stock-"+key.id, c.more))
-				for range 2 { // the second time its signature is known
+				for range 2 { // the second time, the signature is remembered
 					got := s.send(t, request{method: "POST", path: "/api/tasks", body: `{"title":"x"}`, header: bearer(token)})
 					require.Equal(t, 201, got.StatusCode, "%s: %s", key.id, &s.logs)
 					require.Equal(t, c.user, decode[task](t, got).UserID)
@@ -60,13 +60,13 @@ func TestAKeySetAloneLeavesNoWayForSecrets(t *testing.T) {
 		s := newServerOf(t, auth, databaseURL, "BETTER_AUTH_SECRET", "")
 		require.Equal(t, 200, s.send(t, request{method: "GET", path: "/api/tasks", header: bearer(key.sign(t, nil, auth.stock("ann", nil)))}).StatusCode)
 		for _, secret := range []string{"", testSecret, "k"} {
-			refuseToken(t, s, middleware.WrongAlgorithm, signWith(t, jwt.SigningMethodHS256, []byte(secret)))
+			requireRefusal(t, s, token.WrongAlgorithm, signWith(t, jwt.SigningMethodHS256, []byte(secret)))
 		}
 	})
 }
 
-// refuseToken demands the 401 of every faulty token, and its reason in the log, each time that it is sent.
-func refuseToken(t *testing.T, s *server, reason middleware.Refusal, token string) {
+// requireRefusal requires that a token is refused twice, with the reason in the log each time.
+func requireRefusal(t *testing.T, s *server, reason token.Reason, token string) {
 	t.Helper()
 	for range 2 {
 		before := len(s.logs.lines(t, "unauthenticated"))
@@ -85,21 +85,21 @@ func TestTheIssuerMayBeDownAtTheStartAndAnyTimeAfterIt(t *testing.T) {
 		key := newKey(t, "k", jwt.SigningMethodEdDSA)
 		auth := newSilentIssuer(t, key)
 		good := request{method: "GET", path: "/api/tasks", header: bearer(key.sign(t, nil, auth.stock("ann", nil)))}
-		// Its address takes connections and never answers.
+		// The issuer accepts connections but does not answer.
 		s := newServer(t, databaseURL, "BETTER_AUTH_URL", auth.origin())
 		s.as("ann").create(t, "with the secret")
 		unavailable(t, s.send(t, good))
-		require.Contains(t, s.logs.String(), middleware.ErrNoKeySet.Error())
+		require.Contains(t, s.logs.String(), token.ErrNoKeySet.Error())
 
 		auth.Start()
 		require.Eventually(t, func() bool { return s.send(t, good).StatusCode == 200 }, 2*patience, 20*time.Millisecond)
 		auth.Close()
-		require.Equal(t, 200, s.send(t, good).StatusCode, "an outage logs somebody out")
+		require.Equal(t, 200, s.send(t, good).StatusCode, "an outage of the issuer logs users out")
 		again := good
 		again.header = bearer(key.sign(t, nil, auth.stock("bob", nil)))
-		require.Equal(t, 200, s.send(t, again).StatusCode, "an outage logs somebody out")
-		refuseToken(t, s, middleware.UnknownKey, newKey(t, "new", jwt.SigningMethodEdDSA).sign(t, nil, auth.stock("ann", nil)))
-		require.Equal(t, 200, s.send(t, good).StatusCode, "a fetch that failed took the keys along")
+		require.Equal(t, 200, s.send(t, again).StatusCode, "an outage of the issuer logs users out")
+		requireRefusal(t, s, token.UnknownKey, newKey(t, "new", jwt.SigningMethodEdDSA).sign(t, nil, auth.stock("ann", nil)))
+		require.Equal(t, 200, s.send(t, good).StatusCode, "a failed fetch removed the keys")
 	})
 }
 
@@ -126,16 +126,16 @@ func TestARotatedKeyIsTakenAtItsFirstTokenTwiceInAMinute(t *testing.T) {
 	}
 	require.Equal(t, 200, status(first))
 	auth.publish(t, first, second)
-	var crowd sync.WaitGroup
-	for range 20 { // an app sends many requests at once, all with the new token
-		crowd.Go(func() { assert.Equal(t, 200, status(second)) })
+	var requests sync.WaitGroup
+	for range 20 { // an app sends many requests at once with the new token
+		requests.Go(func() { assert.Equal(t, 200, status(second)) })
 	}
-	crowd.Wait()
+	requests.Wait()
 	require.Equal(t, 200, status(first), "a rotation logs out those who have an older token")
 	auth.publish(t, second, third)
 	require.Equal(t, 200, status(third))
 	require.Equal(t, 200, status(second))
-	refuseToken(t, s, middleware.UnknownKey, first.sign(t, nil, auth.stock("ann", nil)))
+	requireRefusal(t, s, token.UnknownKey, first.sign(t, nil, auth.stock("ann", nil)))
 }
 
 func TestTokensWithUnknownKeysCannotHammerTheIssuer(t *testing.T) {
@@ -148,7 +148,7 @@ func TestTokensWithUnknownKeysCannotHammerTheIssuer(t *testing.T) {
 	for i := range 100 {
 		garbage := key
 		garbage.id = fmt.Sprint("garbage ", i)
-		refuseToken(t, s, middleware.UnknownKey, garbage.sign(t, nil, auth.stock("ann", nil)))
+		requireRefusal(t, s, token.UnknownKey, garbage.sign(t, nil, auth.stock("ann", nil)))
 	}
 	allowed := 5 + int64(time.Since(start)/(10*time.Second)) + 1
 	require.LessOrEqual(t, auth.fetches.Load()-before, allowed)
@@ -174,25 +174,25 @@ func TestASignatureThatWasSeenBeforeIsNoPass(t *testing.T) {
 			}
 			text, signature := cutSignature(long)
 			otherText, _ := cutSignature(short)
-			require.Equal(t, 401, status(text+strings.ToLower(signature)), "the text is known, with another signature")
-			require.Equal(t, 401, status(otherText+signature), "the signature is known, of another text")
+			require.Equal(t, 401, status(text+strings.ToLower(signature)), "a remembered text with another signature")
+			require.Equal(t, 401, status(otherText+signature), "a remembered signature with another text")
 			require.Eventually(t, func() bool { return status(short) == 401 }, patience, 50*time.Millisecond, "it outlives exp")
 			require.Equal(t, "expired", s.logs.lines(t, "unauthenticated")[len(s.logs.lines(t, "unauthenticated"))-1]["reason"])
 
-			other := newKey(t, "k", method) // the same name for another key
+			other := newKey(t, "k", method) // another key with the same id
 			auth.publish(t, other)
 			stranger := newKey(t, "stranger", jwt.SigningMethodEdDSA)
-			refuseToken(t, s, middleware.UnknownKey, stranger.sign(t, nil, auth.stock("ann", nil))) // makes the server look
-			refuseToken(t, s, middleware.BadSignature, long)
+			requireRefusal(t, s, token.UnknownKey, stranger.sign(t, nil, auth.stock("ann", nil))) // makes the server fetch the set
+			requireRefusal(t, s, token.BadSignature, long)
 			require.Equal(t, 200, status(other.sign(t, nil, auth.stock("ann", nil))))
 			auth.publish(t)
-			refuseToken(t, s, middleware.UnknownKey, stranger.sign(t, nil, auth.stock("ann", nil)))
-			refuseToken(t, s, middleware.UnknownKey, long)
+			requireRefusal(t, s, token.UnknownKey, stranger.sign(t, nil, auth.stock("ann", nil)))
+			requireRefusal(t, s, token.UnknownKey, long)
 		})
 	}
 }
 
-// cutSignature splits a token behind its last dot.
+// cutSignature splits a token after its last dot.
 func cutSignature(token string) (text, signature string) {
 	dot := strings.LastIndex(token, ".")
 	return token[:dot+1], token[dot+1:]
@@ -214,10 +214,10 @@ func TestAnyIssuerWithAKeySetWillDo(t *testing.T) {
 		got := s.send(t, request{method: "POST", path: "/api/tasks", body: `{"title":"x"}`, header: bearer(with(nil))})
 		require.Equal(t, 201, got.StatusCode)
 		require.Equal(t, "auth0|ann", decode[task](t, got).UserID)
-		refuseToken(t, s, middleware.WrongIssuer, with(map[string]any{"iss": "https://login.example.com"}))
-		refuseToken(t, s, middleware.WrongIssuer, with(map[string]any{"iss": auth.origin()}))
-		refuseToken(t, s, middleware.WrongAudience, with(map[string]any{"aud": "mail"}))
-		refuseToken(t, s, middleware.WrongAudience, with(map[string]any{"aud": auth.origin()}))
+		requireRefusal(t, s, token.WrongIssuer, with(map[string]any{"iss": "https://login.example.com"}))
+		requireRefusal(t, s, token.WrongIssuer, with(map[string]any{"iss": auth.origin()}))
+		requireRefusal(t, s, token.WrongAudience, with(map[string]any{"aud": "mail"}))
+		requireRefusal(t, s, token.WrongAudience, with(map[string]any{"aud": auth.origin()}))
 	})
 }
 
@@ -237,10 +237,10 @@ func TestWhatIsNoKeySetDoesNotTakeThePlaceOfOne(t *testing.T) {
 			if name == "moved" {
 				auth.moved.Store(new(evil.origin() + "/api/auth/jwks"))
 			}
-			refuseToken(t, s, middleware.UnknownKey, stranger.sign(t, nil, auth.stock("ann", nil))) // makes the server look
+			requireRefusal(t, s, token.UnknownKey, stranger.sign(t, nil, auth.stock("ann", nil))) // makes the server fetch the set
 			require.Contains(t, s.logs.String(), "cannot refresh the key set")
 			good := request{method: "GET", path: "/api/tasks", header: bearer(key.sign(t, nil, auth.stock("ann", nil)))}
-			require.Equal(t, 200, s.send(t, good).StatusCode, "everybody is logged out")
+			require.Equal(t, 200, s.send(t, good).StatusCode, "users are logged out")
 		})
 	}
 }

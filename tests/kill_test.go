@@ -31,7 +31,7 @@ func TestNoAcknowledgedTaskIsLostHoweverOftenTheProgramIsKilled(t *testing.T) {
 		for _, tr := range rounds {
 			require.Empty(t, tr.lost(t, p, "ann", "bob"))
 		}
-		p.call(t, 201, "POST", "/api/tasks", token(t, "ann"), `{"title": "after the restarts"}`)
+		p.call(t, 201, "POST", "/api/tasks", tokenOf(t, "ann"), `{"title": "after the restarts"}`)
 	})
 }
 
@@ -64,7 +64,7 @@ func TestEveryRequestThatWasSentBeforeASignalIsAnsweredWhole(t *testing.T) {
 		eachSignal(t, databaseURL, func(t *testing.T, p *process, signal os.Signal) {
 			connections := make([]trafficConnection, 60)
 			get := func(i int) string { // of three users, since one may have 32 lists made at a time
-				return fmt.Sprintf("GET /api/tasks HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n", token(t, fmt.Sprint("user", i%3)))
+				return fmt.Sprintf("GET /api/tasks HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n", tokenOf(t, fmt.Sprint("user", i%3)))
 			}
 			for i := range connections {
 				require.True(t, connections[i].connect(strings.TrimPrefix(p.url, "http://")))

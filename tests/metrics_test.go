@@ -11,11 +11,11 @@ import (
 	"taskapi/models"
 )
 
-// metrics are the lines that Prometheus would read of a server.
+// metrics returns the metrics of the server as text.
 func (s *server) metrics(t testing.TB) string {
 	t.Helper()
 	got := httptest.NewRecorder()
-	s.parts.Metrics.Handler().ServeHTTP(got, httptest.NewRequest("GET", "/metrics", nil))
+	s.deps.Metrics.Handler().ServeHTTP(got, httptest.NewRequest("GET", "/metrics", nil))
 	require.Equal(t, 200, got.Code)
 	return got.Body.String()
 }
@@ -63,7 +63,7 @@ func TestMetricsAreOnAListenerOfTheirOwn(t *testing.T) {
 	buildProgram(t)
 	t.Parallel()
 	p := newHome(t).start(t, append(inDevelopment, "METRICS_ADDR=127.0.0.1:0")...)
-	p.call(t, 200, "GET", "/api/tasks", token(t, "ann"), "")
+	p.call(t, 200, "GET", "/api/tasks", tokenOf(t, "ann"), "")
 	found := regexp.MustCompile(`msg=metrics address=(\S+)`).FindStringSubmatch(p.stderr.String())
 	require.NotNil(t, found, &p.stderr)
 	get := func(address, path string) int {
@@ -92,8 +92,10 @@ func TestABadMetricsAddressOrRateLimitIsNamed(t *testing.T) {
 		"RATE_LIMIT":   {"-1", "ten", "1.5"},
 	} {
 		for _, value := range values {
-			cfg, err := parse(name, value)
-			faulty(t, cfg, err, name)
+			t.Run(name+"="+value, func(t *testing.T) {
+				cfg, err := parse(name, value)
+				requireFaults(t, cfg, err, name)
+			})
 		}
 	}
 	for _, value := range []string{":9090", "[::1]:9090", "127.0.0.1:0"} {

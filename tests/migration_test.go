@@ -16,6 +16,7 @@ import (
 
 	"taskapi/config"
 	"taskapi/models"
+	"taskapi/models/database"
 )
 
 // startSix opens a database six times at once, as replicas do.
@@ -26,9 +27,9 @@ func startSix(t *testing.T, settings ...string) {
 	var group sync.WaitGroup
 	for range 6 {
 		group.Go(func() {
-			db, err := models.Open(context.Background(), cfg, slog.New(slog.DiscardHandler))
+			db, err := database.Open(context.Background(), cfg, models.Owned(), slog.New(slog.DiscardHandler))
 			if assert.NoError(t, err) {
-				assert.NoError(t, models.Close(db))
+				assert.NoError(t, database.Close(db))
 			}
 		})
 	}
@@ -182,7 +183,7 @@ func TestAMigrationNeverCutsATextShort(t *testing.T) {
 			"INSERT INTO tasks VALUES (1, 'ann', '"+strings.Repeat("x", 300)+"', NULL, false, '2026-01-08', '2026-01-08')")
 		cfg, err := parse("DATABASE_URL", databaseURL)
 		require.NoError(t, err)
-		_, err = models.Open(context.Background(), cfg, slog.New(slog.DiscardHandler))
+		_, err = database.Open(context.Background(), cfg, models.Owned(), slog.New(slog.DiscardHandler))
 		require.ErrorContains(t, err, "chk_tasks_title", "what breaks the rules stops the start")
 		var length int
 		require.NoError(t, elsewhere.QueryRow("SELECT length(title) FROM tasks").Scan(&length))

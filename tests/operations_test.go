@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"taskapi/models"
+	"taskapi/models/database"
 )
 
 func TestHealthNeverAsksTheDatabaseAndReadyDoes(t *testing.T) {
@@ -20,7 +20,7 @@ func TestHealthNeverAsksTheDatabaseAndReadyDoes(t *testing.T) {
 		require.Equal(t, 200, got.StatusCode)
 		require.Equal(t, `{"status":"ready"}`, string(got.body))
 
-		require.NoError(t, models.Close(s.db))
+		require.NoError(t, database.Close(s.db))
 		require.Equal(t, 200, s.send(t, health).StatusCode)
 		unavailable(t, s.send(t, ready))
 	})
@@ -73,7 +73,7 @@ func TestTheAccessLogTellsOfEachRequestWithoutTokenPathOrBody(t *testing.T) {
 			require.Equal(t, want, line[name], name)
 		}
 		require.Greater(t, line["duration"], 0.0)
-		for _, private := range []string{token(t, "ann")[:30], "private", "987654", "query"} {
+		for _, private := range []string{tokenOf(t, "ann")[:30], "private", "987654", "query"} {
 			require.NotContains(t, s.logs.String(), private)
 		}
 	})

@@ -16,6 +16,7 @@ import (
 	"gorm.io/gorm"
 
 	"taskapi/models"
+	"taskapi/models/database"
 )
 
 // slowTasks makes the creation of a task with the title slow take a minute.
@@ -35,7 +36,7 @@ func TestASlowStatementEndsAtTheDeadlineAndNothingOfItIsLeft(t *testing.T) {
 		databaseURL = past(t, databaseURL) // nothing is cancelled through a pooler
 		s := newServer(t, databaseURL, "REQUEST_TIMEOUT", "1s")
 		elsewhere := openElsewhere(t, databaseURL, slowTasks[s.db.Name()]...)
-		// backends counts the program's connections at the server, and those of them that are at work.
+		// backends returns how many connections the program has at the PostgreSQL server, and how many of them are active.
 		backends := func() (all, active int) {
 			if s.db.Name() == "postgres" {
 				assert.NoError(t, elsewhere.QueryRow(`SELECT count(*), count(*) FILTER (WHERE state <> 'idle') FROM pg_stat_activity
@@ -57,7 +58,7 @@ func TestASlowStatementEndsAtTheDeadlineAndNothingOfItIsLeft(t *testing.T) {
 			}
 			requests.Wait()
 			require.Eventually(t, func() bool { _, active := backends(); return active == 0 }, 5*time.Second, 10*time.Millisecond,
-				"a statement that nobody waits for goes on")
+				"a statement runs on after its deadline")
 			s.as("bob").create(t, "quick")
 		}
 		require.Eventually(t, func() bool { all, _ := backends(); return all <= pool.Stats().OpenConnections }, 5*time.Second, 10*time.Millisecond)
@@ -66,6 +67,7 @@ func TestASlowStatementEndsAtTheDeadlineAndNothingOfItIsLeft(t *testing.T) {
 	})
 }
 
+// awaitInFlight waits until the metrics count so many requests in flight.
 func (s *server) awaitInFlight(t testing.TB, requests int) {
 	t.Helper()
 	require.Eventually(t, func() bool {
@@ -83,7 +85,7 @@ func TestMoreThan1024RequestsThatWaitAreRefusedAtOnce(t *testing.T) {
 		s.listen(t)
 		create := request{method: "POST", path: "/api/tasks", user: "bob", body: `{"title":"x"}`}
 		require.Equal(t, 201, s.send(t, create).StatusCode)
-		raw := fmt.Sprintf("POST /api/tasks HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Length: 13\r\n\r\n{\"title\":\"x\"}", token(t, "ann"))
+		raw := fmt.Sprintf("POST /api/tasks HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Length: 13\r\n\r\n{\"title\":\"x\"}", tokenOf(t, "ann"))
 		unlock := lockTasks(t, newServer(t, databaseURL))
 		var waiting [most]net.Conn
 		for i := range waiting {
@@ -95,7 +97,7 @@ func TestMoreThan1024RequestsThatWaitAreRefusedAtOnce(t *testing.T) {
 			require.NoError(t, err)
 		}
 		s.awaitInFlight(t, most)
-		time.Sleep(time.Second) // in flight they are, but the last may be on their way to the line that they wait in
+		time.Sleep(time.Second) // until each waits in its queue
 		for range 5 {
 			start := time.Now()
 			unavailable(t, s.send(t, create))
@@ -136,7 +138,7 @@ func TestReadersOfSQLiteDoNotWaitBehindWriters(t *testing.T) {
 		}()
 	}
 	s.awaitInFlight(t, writers)
-	time.Sleep(100 * time.Millisecond) // until each is where it waits
+	time.Sleep(100 * time.Millisecond) // until each waits in its queue
 	s.as("ann").list(t)
 	require.Empty(t, answers)
 	unlock()
@@ -155,13 +157,13 @@ func TestWritersOfSQLiteDoNotWaitBehindReaders(t *testing.T) {
 		readers.Go(func() {
 			endless := "(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n) > 0"
 			err := s.db.WithContext(ctx).Scopes(models.OwnedBy("ann")).Where(endless).Find(&[]models.Task{}).Error
-			assert.True(t, models.Unavailable(err), "%v", err)
+			assert.True(t, database.Unavailable(err), "%v", err)
 		})
 	}
 	pool, err := s.db.DB()
 	require.NoError(t, err)
 	require.Eventually(t, func() bool { return pool.Stats().InUse > 1 }, patience, time.Millisecond)
-	time.Sleep(100 * time.Millisecond) // until each is where it waits
+	time.Sleep(100 * time.Millisecond) // until each waits in its queue
 	for range 10 {
 		s.as("ann").create(t, "y")
 	}
@@ -176,12 +178,12 @@ func TestATransactionOnSQLiteNeedsNoTurnToWrite(t *testing.T) {
 	s.listen(t)
 	s.as("ann").create(t, "x")
 	answers := make(chan int, 1)
-	require.NoError(t, s.db.Transaction(func(tx *gorm.DB) error { // with the file's lock from its beginning
+	require.NoError(t, s.db.Transaction(func(tx *gorm.DB) error { // takes the file's lock when it begins
 		go func() {
 			answers <- s.send(t, request{method: "POST", path: "/api/tasks", user: "ann", body: `{"title":"y"}`}).StatusCode
 		}()
 		s.awaitInFlight(t, 1)
-		time.Sleep(100 * time.Millisecond) // until it has its turn, and waits for the lock
+		time.Sleep(100 * time.Millisecond) // until it waits for the lock
 		return tx.Create(&models.Task{UserID: "ann", Title: "z"}).Error
 	}))
 	require.Equal(t, 201, <-answers)

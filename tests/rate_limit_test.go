@@ -40,12 +40,12 @@ func TestAUserOverTheRateLimitIsTold429AndNobodyElseIs(t *testing.T) {
 		}
 		for _, authorization := range []string{"", "x"} {
 			got := s.send(t, request{method: "GET", path: "/api/tasks", header: bearer(authorization)})
-			require.Equal(t, 429, got.StatusCode, "strangers of one address")
+			require.Equal(t, 429, got.StatusCode, "requests without a token count per address")
 			require.Equal(t, "12", got.Header.Get("Retry-After"))
 		}
 		expired := request{method: "GET", path: "/api/tasks", header: bearer(claim(`{"user_id":"ann","exp":%d}`, -time.Hour))}
-		require.Equal(t, 401, s.send(t, expired).StatusCode, "strangers of the same address keep a client from learning that it needs a new token")
-		require.Empty(t, s.as("carol").list(t), "a user pays for strangers of the same address")
+		require.Equal(t, 401, s.send(t, expired).StatusCode, "an expired token is refused by the limit of its address")
+		require.Empty(t, s.as("carol").list(t), "a user is refused by the limit of the address")
 		for range 10 {
 			require.Equal(t, 200, s.send(t, request{method: "GET", path: "/health"}).StatusCode)
 			require.Equal(t, 200, s.send(t, request{method: "GET", path: "/ready"}).StatusCode)
@@ -57,16 +57,16 @@ func TestRequestsAtOnceCannotSlipPastTheRateLimit(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, newSQLite(t), "RATE_LIMIT", "20")
 	var allowed atomic.Int64
-	var crowd sync.WaitGroup
+	var requests sync.WaitGroup
 	for range 60 {
-		crowd.Go(func() {
+		requests.Go(func() {
 			if s.send(t, request{method: "GET", path: "/api/tasks", user: "ann"}).StatusCode == 200 {
 				allowed.Add(1)
 			}
 		})
 	}
-	crowd.Wait()
-	require.Contains(t, []int64{20, 21}, allowed.Load()) // one more comes every three seconds
+	requests.Wait()
+	require.Contains(t, []int64{20, 21}, allowed.Load()) // one more is allowed every three seconds
 }
 
 func TestThereIsNoRateLimitByDefault(t *testing.T) {

@@ -22,13 +22,13 @@ func TestThreeReplicasShareNothingButTheDatabase(t *testing.T) {
 	// What one replica has acknowledged is read from the next.
 	users := []string{"ann", "ann", "ann", "bob", "cid", "dee"}
 	all := startTraffic(t, replicas, users...)
-	toggled := decode[task](t, replicas[0].call(t, 201, "POST", "/api/tasks", token(t, "eve"), `{"title": "toggled"}`))
+	toggled := decode[task](t, replicas[0].call(t, 201, "POST", "/api/tasks", tokenOf(t, "eve"), `{"title": "toggled"}`))
 	var toggles sync.WaitGroup
 	for _, p := range replicas {
 		for range 3 {
 			toggles.Go(func() {
 				for range 11 { // 99 in all
-					got, err := p.try("PATCH", path(toggled.ID)+"/complete", token(t, "eve"), "")
+					got, err := p.try("PATCH", path(toggled.ID)+"/complete", tokenOf(t, "eve"), "")
 					assert.NoError(t, err)
 					assert.Equal(t, 200, got.StatusCode)
 				}

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"taskapi/config"
-	"taskapi/routes"
+	httpserver "taskapi/routes/server"
 )
 
 func TestServeAnswersWhatIsUnderWayAndReturnsWhenItsContextEnds(t *testing.T) {
@@ -26,10 +26,10 @@ func TestServeAnswersWhatIsUnderWayAndReturnsWhenItsContextEnds(t *testing.T) {
 		s.address = listener.Addr().String()
 		ctx, stop := context.WithCancel(context.Background())
 		ended := make(chan error)
-		go func() { ended <- routes.Serve(ctx, s.app, listener, s.drain) }()
+		go func() { ended <- httpserver.Serve(ctx, s.app, listener, s.drain) }()
 		unlock := lockTasks(t, s)
-		underWay := make(chan answer)
-		go func() { underWay <- s.send(t, calls[3]) }()
+		inFlight := make(chan answer)
+		go func() { inFlight <- s.send(t, calls[3]) }()
 		pool, err := s.db.DB()
 		require.NoError(t, err)
 		require.Eventually(t, func() bool { return pool.Stats().InUse == 2 }, 5*time.Second, time.Millisecond, "the lock's connection and the request's")
@@ -42,18 +42,18 @@ func TestServeAnswersWhatIsUnderWayAndReturnsWhenItsContextEnds(t *testing.T) {
 		require.Equal(t, 200, s.send(t, request{method: "GET", path: "/health"}).StatusCode)
 		select {
 		case err := <-ended:
-			t.Fatal(err, "the end did not wait for the request under way")
+			t.Fatal(err, "the shutdown did not wait for the request in flight")
 		default:
 		}
 		unlock()
-		require.Equal(t, 200, (<-underWay).StatusCode)
+		require.Equal(t, 200, (<-inFlight).StatusCode)
 		require.NoError(t, <-ended)
 		_, err = http.Get("http://" + s.address + "/health")
 		require.Error(t, err, "the server still listens")
 	})
 }
 
-// brokenListener accepts nothing.
+// brokenListener fails to accept.
 type brokenListener struct{ net.Listener }
 
 func (brokenListener) Accept() (net.Conn, error) { return nil, errBroken }
@@ -66,10 +66,10 @@ func TestServeReturnsTheFaultOfItsListener(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer listener.Close()
-	require.ErrorIs(t, routes.Serve(context.Background(), s.app, brokenListener{listener}, s.drain), errBroken)
+	require.ErrorIs(t, httpserver.Serve(context.Background(), s.app, brokenListener{listener}, s.drain), errBroken)
 }
 
-// It changes the directory, so that it cannot run beside other tests.
+// It changes the working directory, so it cannot be parallel.
 func TestLoadMakesASecretOnceAndReadsItsThreeSourcesInOrder(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for _, name := range settings {
@@ -110,7 +110,7 @@ func TestLoadMakesASecretOnceAndReadsItsThreeSourcesInOrder(t *testing.T) {
 	require.ErrorContains(t, err, ".env.local")
 }
 
-// shortListener has no file descriptor to spare at first.
+// shortListener first fails for lack of file descriptors.
 type shortListener struct {
 	net.Listener
 	shortages atomic.Int32
@@ -132,7 +132,7 @@ func TestAServerThatRunsOutOfFileDescriptorsGoesOn(t *testing.T) {
 	short.shortages.Store(3)
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error)
-	go func() { ended <- routes.Serve(ctx, s.app, short, s.drain) }()
+	go func() { ended <- httpserver.Serve(ctx, s.app, short, s.drain) }()
 	s.address = listener.Addr().String()
 	require.Equal(t, 200, s.send(t, request{method: "GET", path: "/health"}).StatusCode)
 	stop()

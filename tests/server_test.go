@@ -22,8 +22,11 @@ import (
 
 	"taskapi/config"
 	"taskapi/middleware"
+	"taskapi/middleware/token"
 	"taskapi/models"
+	"taskapi/models/database"
 	"taskapi/routes"
+	httpserver "taskapi/routes/server"
 )
 
 const testSecret = "a secret of the tests, long enough for production"
@@ -33,7 +36,7 @@ type server struct {
 	app   *fiber.App
 	cfg   *config.Config
 	db    *gorm.DB
-	parts routes.Parts
+	deps  routes.Deps
 	drain *middleware.Drain
 	logs  *logBuffer
 
@@ -67,6 +70,18 @@ func newSQLite(t testing.TB) string {
 // newServer starts the program in memory. Settings are name, value pairs of environment variables.
 func newServer(t testing.TB, databaseURL string, settings ...string) *server {
 	t.Helper()
+	return newServerWith(t, databaseURL, declared{}, settings...)
+}
+
+// declared is what a test declares in addition to the program's own resources.
+type declared struct {
+	models []any
+	routes func(db *gorm.DB) []routes.Route
+}
+
+// newServerWith is newServer with further resources.
+func newServerWith(t testing.TB, databaseURL string, further declared, settings ...string) *server {
+	t.Helper()
 	cfg, err := parse(append([]string{
 		"BETTER_AUTH_SECRET", testSecret, "DATABASE_URL", databaseURL,
 		"ENVIRONMENT", "production", "LOG_LEVEL", "debug", "CORS_ORIGINS", "https://app.example.com",
@@ -75,17 +90,20 @@ func newServer(t testing.TB, databaseURL string, settings ...string) *server {
 	require.NoError(t, err)
 	s := &server{cfg: cfg, drain: &middleware.Drain{}, logs: &logBuffer{}}
 	log := cfg.Logger(s.logs)
-	db, err := models.Open(context.Background(), cfg, log)
+	db, err := database.Open(context.Background(), cfg, append(models.Owned(), further.models...), log)
 	require.NoError(t, err)
 	s.db = db
-	t.Cleanup(func() { _ = models.Close(db) })
+	t.Cleanup(func() { _ = database.Close(db) })
 	ctx, stop := context.WithCancel(context.Background())
 	t.Cleanup(stop)
-	s.parts = routes.Parts{
-		Config: cfg, DB: db, Log: log, Drain: s.drain, Keys: middleware.KeepKeySet(ctx, cfg.Issuer, log),
-		Metrics: middleware.NewMetrics(models.Collectors(db)...),
+	s.deps = routes.Deps{
+		Config: cfg, DB: db, Log: log, Drain: s.drain, Keys: token.NewKeySet(ctx, cfg.Issuer, log),
+		Metrics: middleware.NewMetrics(database.Collectors(db)...),
 	}
-	s.app = routes.New(s.parts)
+	if further.routes != nil {
+		s.deps.Extra = further.routes(db)
+	}
+	s.app = routes.New(s.deps)
 	return s
 }
 
@@ -96,7 +114,7 @@ func (s *server) listen(t testing.TB) (url string) {
 	require.NoError(t, err)
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error)
-	go func() { ended <- routes.Serve(ctx, s.app, listener, s.drain) }()
+	go func() { ended <- httpserver.Serve(ctx, s.app, listener, s.drain) }()
 	t.Cleanup(func() {
 		stop()
 		assert.NoError(t, <-ended)
@@ -135,7 +153,33 @@ type request struct {
 // send sends a request and checks both against the OpenAPI document.
 func (s *server) send(t testing.TB, r request) answer {
 	t.Helper()
-	var body []byte
+	got := s.sendUnchecked(t, r)
+	sent, body := s.newRequest(t, r)
+	checkAgainstDocument(t, sent, body, got)
+	requireSecureHeaders(t, sent.URL.Path, got.Header)
+	return got
+}
+
+// sendUnchecked is send for routes that the document lacks.
+func (s *server) sendUnchecked(t testing.TB, r request) answer {
+	t.Helper()
+	roundTrip := func(req *http.Request) (*http.Response, error) { return s.app.Test(req, -1) }
+	if s.address != "" {
+		roundTrip = http.DefaultTransport.RoundTrip
+	}
+	req, _ := s.newRequest(t, r)
+	response, err := roundTrip(req)
+	require.NoError(t, err, "%s %s", r.method, r.path)
+	defer response.Body.Close()
+	read, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	return answer{response, read}
+}
+
+// newRequest makes the request that a description stands for, and returns its body as well.
+func (s *server) newRequest(t testing.TB, r request) (req *http.Request, body []byte) {
+	t.Helper()
+	var err error
 	switch value := r.body.(type) {
 	case nil:
 	case string:
@@ -143,37 +187,21 @@ func (s *server) send(t testing.TB, r request) answer {
 	case []byte:
 		body = value
 	default:
-		var err error
 		body, err = json.Marshal(value)
 		require.NoError(t, err)
 	}
-	newRequest := func() *http.Request {
-		req, err := http.NewRequest(r.method, "http://"+cmp.Or(s.address, "api.example.com")+r.path, bytes.NewReader(body))
-		require.NoError(t, err)
-		if r.body != nil {
-			req.Header.Set("Content-Type", "application/json")
-		}
-		if r.user != "" {
-			req.Header.Set("Authorization", "Bearer "+token(t, r.user))
-		}
-		for name, value := range r.header {
-			req.Header.Set(name, value)
-		}
-		return req
-	}
-	roundTrip := func(req *http.Request) (*http.Response, error) { return s.app.Test(req, -1) }
-	if s.address != "" {
-		roundTrip = http.DefaultTransport.RoundTrip
-	}
-	response, err := roundTrip(newRequest())
-	require.NoError(t, err, "%s %s", r.method, r.path)
-	defer response.Body.Close()
-	read, err := io.ReadAll(response.Body)
+	req, err = http.NewRequest(r.method, "http://"+cmp.Or(s.address, "api.example.com")+r.path, bytes.NewReader(body))
 	require.NoError(t, err)
-	got := answer{response, read}
-	checkAgainstDocument(t, newRequest(), body, got)
-	boundsBrowsers(t, newRequest().URL.Path, got.Header)
-	return got
+	if r.body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if r.user != "" {
+		req.Header.Set("Authorization", "Bearer "+tokenOf(t, r.user))
+	}
+	for name, value := range r.header {
+		req.Header.Set(name, value)
+	}
+	return req, body
 }
 
 // as makes short calls in a user's name.
@@ -227,10 +255,10 @@ func decode[T any](t testing.TB, a answer) (value T) {
 	return value
 }
 
-// token signs one for a user with the program's own command.
-func token(t testing.TB, user string) string {
+// tokenOf signs one for a user with the program's own command.
+func tokenOf(t testing.TB, user string) string {
 	t.Helper()
-	signed, err := middleware.SignToken(testSecret, user, time.Hour)
+	signed, err := token.Sign(testSecret, user, time.Hour)
 	require.NoError(t, err)
 	return signed
 }

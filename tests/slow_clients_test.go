@@ -17,15 +17,15 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// slowClient holds on to a connection: it sends a beginning, then a part a second, for ever.
+// slowClient keeps a connection open: it sends begin, then part once a second until the test ends.
 type slowClient struct {
 	begin, part string
-	deaf        bool // reads nothing, and has next to no room for what it is sent
+	neverReads  bool // and has a small receive buffer
 }
 
 func slowClients(t testing.TB, user string) map[string]slowClient {
 	t.Helper()
-	post := "POST /api/tasks HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + token(t, user) + "\r\n"
+	post := "POST /api/tasks HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + tokenOf(t, user) + "\r\n"
 	return map[string]slowClient{
 		"says nothing":                    {},
 		"says half a head":                {begin: post},
@@ -36,16 +36,16 @@ func slowClients(t testing.TB, user string) map[string]slowClient {
 		"says a byte of a body a second":  {begin: post + "Content-Length: 65536\r\n\r\n{", part: " "},
 		"says a chunk of a body a second": {begin: post + "Transfer-Encoding: chunked\r\n\r\n", part: "1\r\n \r\n"},
 		"waits for a 100 to do nothing":   {begin: post + "Expect: 100-continue\r\nContent-Length: 17\r\n\r\n"},
-		"reads nothing of a large answer": {begin: "GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n", deaf: true},
-		"reads nothing of a large list":   {begin: "GET /api/tasks HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + token(t, user) + "\r\n\r\n", deaf: true},
+		"reads nothing of a large answer": {begin: "GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n", neverReads: true},
+		"reads nothing of a large list":   {begin: "GET /api/tasks HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + tokenOf(t, user) + "\r\n\r\n", neverReads: true},
 	}
 }
 
-// connect begins, and returns all that the client is told until it is dropped, on a channel; of one that is deaf, nothing.
-// It goes on until the test ends.
-func (c slowClient) connect(t testing.TB, address string) (told <-chan string, err error) {
+// connect starts the client. The channel gets all that the server sends until it closes the connection, or nothing if the
+// client never reads.
+func (c slowClient) connect(t testing.TB, address string) (received <-chan string, err error) {
 	dialer := net.Dialer{Timeout: patience}
-	if c.deaf {
+	if c.neverReads {
 		dialer.Control = func(_, _ string, raw syscall.RawConn) error {
 			return raw.Control(func(fd uintptr) { _ = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 4096) })
 		}
@@ -74,7 +74,7 @@ func (c slowClient) connect(t testing.TB, address string) (told <-chan string, e
 		}()
 	}
 	answers := make(chan string, 1)
-	if !c.deaf {
+	if !c.neverReads {
 		go func() {
 			all, _ := io.ReadAll(conn)
 			close(dropped)
@@ -84,8 +84,8 @@ func (c slowClient) connect(t testing.TB, address string) (told <-chan string, e
 	return answers, nil
 }
 
-// fillList gives a user a list of some megabytes.
-func fillList(t testing.TB, s *server, user string) {
+// createLargeList creates tasks for a user whose list has some megabytes.
+func createLargeList(t testing.TB, s *server, user string) {
 	t.Helper()
 	s.as(user).create(t, "x")
 	pool, err := s.db.DB()
@@ -104,31 +104,31 @@ func TestAThousandSlowClientsAreDroppedAndSlowNobody(t *testing.T) {
 	t.Parallel()
 	const (
 		ofEachKind = 100
-		allowed    = 15 * time.Second // to be dropped in
-		memoryEach = 192 << 10        // most of it for a body that was announced
+		allowed    = 15 * time.Second // until all connections are closed
+		memoryEach = 192 << 10        // mostly for the buffer of the announced body
 	)
 	databaseURL := newSQLite(t)
 	p := newHome(t).start(t, append(inDevelopment, "DATABASE_URL="+databaseURL, "METRICS_ADDR=127.0.0.1:0")...)
-	fillList(t, newServer(t, databaseURL), "bob")
-	ann := token(t, "ann")
+	createLargeList(t, newServer(t, databaseURL), "bob")
+	ann := tokenOf(t, "ann")
 	p.call(t, 201, "POST", "/api/tasks", ann, outer)
 	files, memory := p.gauge(t, "process_open_fds"), p.gauge(t, "process_resident_memory_bytes")
 
 	kinds := slowClients(t, "bob")
-	told := map[string][]<-chan string{}
+	received := map[string][]<-chan string{}
 	connected := make(chan time.Time)
 	go func() {
 		for name, kind := range kinds {
 			for range ofEachKind {
 				answers, err := kind.connect(t, p.address)
 				assert.NoError(t, err, name)
-				told[name] = append(told[name], answers)
+				received[name] = append(received[name], answers)
 			}
 		}
 		connected <- time.Now()
 	}()
 
-	// All the while, an ordinary user works: no request takes longer than the server lets it, which would be 503.
+	// Meanwhile another user works: none of the requests takes longer than its deadline, or it would be a 503.
 	var last time.Time
 	var worst time.Duration
 	most, requests, peak := 0.0, 0, 0.0
@@ -151,12 +151,12 @@ func TestAThousandSlowClientsAreDroppedAndSlowNobody(t *testing.T) {
 	}
 	t.Logf("%d kinds, %.0f open files at most, %d requests of the ordinary user, the slowest %v, memory from %.0f to %.0f MB",
 		len(kinds), most, requests, worst, memory/1e6, peak/1e6)
-	require.Greater(t, most, 0.8*float64(len(kinds)-1)*ofEachKind, "they were not there at once") // one kind is refused at once
+	require.Greater(t, most, 0.8*float64(len(kinds)-1)*ofEachKind, "the clients were not connected at the same time") // one kind is refused at once
 	require.Less(t, peak-memory, float64(len(kinds)*ofEachKind*memoryEach))
 	require.Less(t, p.gauge(t, "process_open_fds"), files+20, "clients are still connected")
 
-	for name, answers := range told {
-		if kinds[name].deaf {
+	for name, answers := range received {
+		if kinds[name].neverReads {
 			continue
 		}
 		for _, answer := range answers {
@@ -173,18 +173,18 @@ func TestAThousandSlowClientsAreDroppedAndSlowNobody(t *testing.T) {
 func TestAUserWhoseClientsDoNotReadGetsNoFurtherLists(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, newSQLite(t))
-	s.app.Server().WriteTimeout = time.Minute // so that no client is given up before there are enough
+	s.app.Server().WriteTimeout = time.Minute // so that no connection times out before there are enough
 	s.listen(t)
-	fillList(t, s, "bob")
+	createLargeList(t, s, "bob")
 	created, length := s.as("ann").create(t, "x"), len(s.as("bob").list(t))
 
-	deaf := slowClients(t, "bob")["reads nothing of a large list"]
+	client := slowClients(t, "bob")["reads nothing of a large list"]
 	list := request{method: "GET", path: "/api/tasks", user: "bob"}
 	t.Run("while they are connected", func(t *testing.T) {
 		var got answer
 		for clients := 0; got.Response == nil || got.StatusCode == 200; clients++ {
 			require.Less(t, clients, 50)
-			_, err := deaf.connect(t, s.address)
+			_, err := client.connect(t, s.address)
 			require.NoError(t, err)
 			got = s.send(t, list)
 		}
@@ -193,9 +193,9 @@ func TestAUserWhoseClientsDoNotReadGetsNoFurtherLists(t *testing.T) {
 		require.True(t, got.Close)
 		require.Equal(t, `{"detail":"Too Many Requests"}`, string(got.body))
 		require.Equal(t, []task{created}, s.as("ann").list(t))
-		s.as("bob").create(t, "what is no list is answered")
+		s.as("bob").create(t, "other requests are answered")
 	})
-	require.Eventually(t, func() bool { return s.send(t, list).StatusCode == 200 }, patience, 10*time.Millisecond, "they are gone")
+	require.Eventually(t, func() bool { return s.send(t, list).StatusCode == 200 }, patience, 10*time.Millisecond, "the backlog stays after the connections are closed")
 	require.Len(t, s.as("bob").list(t), length+1)
 }
 

@@ -57,7 +57,7 @@ func TestAProgramThatStartsBeforeItsDatabaseWaitsForItAndSaysSo(t *testing.T) {
 	address := fmt.Sprintf("127.0.0.1:%d", port)
 	time.AfterFunc(time.Second, func() { forward(t, address, databaseURL) })
 	p := newHome(t).start(t, inProduction("DATABASE_URL="+reroute(t, databaseURL, address))...)
-	p.call(t, 201, "POST", "/api/tasks", token(t, "ann"), `{"title":"x"}`)
+	p.call(t, 201, "POST", "/api/tasks", tokenOf(t, "ann"), `{"title":"x"}`)
 	waits := p.stderr.lines(t, "waiting for the database")
 	require.NotEmpty(t, waits)
 	require.Contains(t, waits[0]["cause"], address)
@@ -107,7 +107,7 @@ func TestMigrationsRunApartFromTheServer(t *testing.T) {
 			require.Empty(t, got.stdout)
 		}
 		p := h.start(t, apart...)
-		p.call(t, 201, "POST", "/api/tasks", token(t, "ann"), `{"title":"x"}`)
+		p.call(t, 201, "POST", "/api/tasks", tokenOf(t, "ann"), `{"title":"x"}`)
 
 		column := "created_at"
 		if !strings.HasPrefix(databaseURL, "sqlite:") {
@@ -145,7 +145,7 @@ func TestMigrationsUseTheirOwnConnection(t *testing.T) {
 	require.Contains(t, got.stderr, "permission denied")
 
 	p := newHome(t).start(t, inProduction("DATABASE_URL="+limited.String(), "MIGRATE_DATABASE_URL="+past(t, databaseURL))...)
-	p.call(t, 201, "POST", "/api/tasks", token(t, "ann"), `{"title":"x"}`)
+	p.call(t, 201, "POST", "/api/tasks", tokenOf(t, "ann"), `{"title":"x"}`)
 	_, _ = p.stop(t, syscall.SIGTERM)
 }
 
@@ -161,8 +161,8 @@ func TestAServerThatDoesNotMigrateDemandsTheRightAccounts(t *testing.T) {
 		require.Contains(t, got.stderr, "tasks does not reference user")
 		require.Zero(t, newHome(t).run(t, append(apart, elsewhere), "migrate").code)
 		p := newHome(t).start(t, append(apart, elsewhere)...)
-		p.call(t, 201, "POST", "/api/tasks", token(t, "ann"), `{"title":"x"}`)
-		p.call(t, 401, "POST", "/api/tasks", token(t, "bob"), `{"title":"x"}`)
+		p.call(t, 201, "POST", "/api/tasks", tokenOf(t, "ann"), `{"title":"x"}`)
+		p.call(t, 401, "POST", "/api/tasks", tokenOf(t, "bob"), `{"title":"x"}`)
 	})
 }
 
@@ -204,13 +204,13 @@ func TestAPoolerIsKnownByItsURL(t *testing.T) {
 	}
 	cfg, err := parse("DATABASE_URL", "postgres://u@h/d?pgbouncer=perhaps", "MIGRATE_DATABASE_URL", "sqlite://x.db", "DB_MAX_CONNS", "0",
 		"STARTUP_WAIT", "-1s", "DB_CONN_IDLE_TIME", "-1s", "DB_CONN_LIFETIME", "soon")
-	faulty(t, cfg, err, "DATABASE_URL", "MIGRATE_DATABASE_URL", "DB_MAX_CONNS", "STARTUP_WAIT", "DB_CONN_IDLE_TIME", "DB_CONN_LIFETIME")
+	requireFaults(t, cfg, err, "DATABASE_URL", "MIGRATE_DATABASE_URL", "DB_MAX_CONNS", "STARTUP_WAIT", "DB_CONN_IDLE_TIME", "DB_CONN_LIFETIME")
 	cfg, err = parse("DATABASE_URL", "postgres://u:a@b/hunter2@host/db")
-	faulty(t, cfg, err, "DATABASE_URL")
+	requireFaults(t, cfg, err, "DATABASE_URL")
 	cfg, err = parse("BETTER_AUTH_URL", "https://app.example.com?key=hunter2", "DB_MAX_CONNS", "x")
-	faulty(t, cfg, err, "BETTER_AUTH_URL", "DB_MAX_CONNS")
+	requireFaults(t, cfg, err, "BETTER_AUTH_URL", "DB_MAX_CONNS")
 	cfg, err = parse("MIGRATE_DATABASE_URL", "postgres://u@h/d")
-	faulty(t, cfg, err, "MIGRATE_DATABASE_URL")
+	requireFaults(t, cfg, err, "MIGRATE_DATABASE_URL")
 }
 
 func TestAPoolerWithoutAStatementTimeoutIsWarnedOf(t *testing.T) {

@@ -76,7 +76,7 @@ func TestTLSIsVerifiedAsTheURLAsksAndNeonsFormIsTakenAsItIs(t *testing.T) {
 
 	for _, parameters := range []string{"sslmode=require&channel_binding=require", "sslmode=verify-full&sslrootcert=" + certificate} {
 		p := newHome(t).start(t, inProduction(at("hunter2", parameters))...)
-		p.call(t, 201, "POST", "/api/tasks", token(t, "ann"), `{"title":"x"}`)
+		p.call(t, 201, "POST", "/api/tasks", tokenOf(t, "ann"), `{"title":"x"}`)
 	}
 	stranger, _ := certify(t, t.TempDir())
 	for setting, reason := range map[string]string{

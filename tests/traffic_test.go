@@ -38,7 +38,7 @@ func startTraffic(t *testing.T, processes []*process, users ...string) *traffic 
 	t.Helper()
 	tr := &traffic{processes: processes, created: map[int64]task{}, answers: map[int]int{}}
 	for i, user := range users {
-		c := &trafficClient{traffic: tr, token: token(t, user), connections: make([]trafficConnection, len(processes))}
+		c := &trafficClient{traffic: tr, token: tokenOf(t, user), connections: make([]trafficConnection, len(processes))}
 		tr.clients.Go(func() {
 			for n := 0; !tr.stopping.Load(); n++ {
 				c.createAndRead(n, fmt.Sprintf("task %d of client %d", n, i))
@@ -97,7 +97,7 @@ func (p *process) tasks(t testing.TB, users ...string) map[int64]task {
 	t.Helper()
 	all := map[int64]task{}
 	for _, user := range users {
-		for _, one := range decode[[]task](t, p.call(t, 200, "GET", "/api/tasks", token(t, user), "")) {
+		for _, one := range decode[[]task](t, p.call(t, 200, "GET", "/api/tasks", tokenOf(t, user), "")) {
 			all[one.ID] = one
 		}
 	}

@@ -5,11 +5,12 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
 	"taskapi/config"
-	"taskapi/middleware"
+	"taskapi/middleware/token"
 )
 
 func TestTheCommandLineIsReadOrRefused(t *testing.T) {
@@ -40,12 +41,15 @@ func TestTheCommandLineIsReadOrRefused(t *testing.T) {
 	}
 }
 
-func TestHelpListsEverySettingAndTheStartSaysWhereToLook(t *testing.T) {
+func TestHelpListsEverySettingOnOneShortLineAndTheStartSaysWhereToLook(t *testing.T) {
 	t.Parallel()
 	var help, start strings.Builder
 	require.NoError(t, config.WriteHelp(&help))
 	for _, name := range append([]string{"token --user"}, settings...) {
 		require.Contains(t, help.String(), name)
+	}
+	for line := range strings.Lines(help.String()) {
+		require.LessOrEqual(t, utf8.RuneCountInString(strings.TrimRight(line, "\n")), 100, line)
 	}
 	cfg, err := config.Parse(map[string]string{"DATABASE_URL": "postgres://ann:hunter2@db.example.com/tasks"})
 	require.NoError(t, err)
@@ -59,11 +63,11 @@ func TestHelpListsEverySettingAndTheStartSaysWhereToLook(t *testing.T) {
 
 func TestATokenIsOnlyMadeForAUserThatCanBe(t *testing.T) {
 	t.Parallel()
-	signed, err := middleware.SignToken(testSecret, strings.Repeat("é", 255), time.Minute)
+	signed, err := token.Sign(testSecret, strings.Repeat("é", 255), time.Minute)
 	require.NoError(t, err)
 	require.Regexp(t, `^[\w-]+\.[\w-]+\.[\w-]+$`, signed)
 	for _, user := range []string{"", " ", "a\x00b", "\xff", strings.Repeat("é", 256)} {
-		_, err := middleware.SignToken(testSecret, user, time.Minute)
+		_, err := token.Sign(testSecret, user, time.Minute)
 		require.Error(t, err, "%q", user)
 	}
 }

@@ -2,6 +2,7 @@ package tests
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -13,7 +14,7 @@ func quoted(text string) string {
 	return string(out)
 }
 
-// bodies maps a faulty body to the faults that it is answered with.
+// bodies maps a faulty body to the faults in its answer.
 var bodies = map[string]string{
 	`{}`:                                   `[{"type":"missing","loc":["body","title"],"msg":"Field required","input":{}}]`,
 	`{"description":"d"}`:                  `[{"type":"missing","loc":["body","title"],"msg":"Field required","input":{"description":"d"}}]`,
@@ -55,11 +56,13 @@ func TestAFaultyBodyIsExplainedAndChangesNothing(t *testing.T) {
 		ann := s.as("ann")
 		kept := ann.create(t, "kept")
 		for body, faults := range bodies {
-			for _, call := range [][2]string{{"POST", "/api/tasks"}, {"PUT", path(kept.ID)}} {
-				got := ann.call(t, 422, call[0], call[1], body)
-				require.JSONEq(t, `{"detail":`+faults+`}`, string(got.body), body)
-				require.Equal(t, "application/json", got.Header.Get("Content-Type"))
-			}
+			t.Run(fmt.Sprintf("%.60s", body), func(t *testing.T) {
+				for _, call := range [][2]string{{"POST", "/api/tasks"}, {"PUT", path(kept.ID)}} {
+					got := ann.call(t, 422, call[0], call[1], body)
+					require.JSONEq(t, `{"detail":`+faults+`}`, string(got.body))
+					require.Equal(t, "application/json", got.Header.Get("Content-Type"))
+				}
+			})
 		}
 		require.Equal(t, []task{kept}, ann.list(t))
 	})
@@ -74,18 +77,20 @@ func TestABodyThatIsNotJSONIsExplainedAndChangesNothing(t *testing.T) {
 			"\ufeff{\"title\":\"x\"}", "{\x00\"title\":\"x\"}", `{"title":"x","deep":` + strings.Repeat("[", 30000) + strings.Repeat("]", 30000) + `}`,
 			strings.Repeat(`{"title":`, 6000), "000", "0 0", "[] []", "null null", "nullx", `"x" y`, "title=x", "<title>x</title>", "\x1f\x8b\x08",
 		} {
-			got := decode[struct {
-				Detail []struct {
-					Type, Msg string
-					Loc       []any
-					Input     string
-				}
-			}](t, ann.call(t, 422, "POST", "/api/tasks", body))
-			require.Len(t, got.Detail, 1)
-			require.Equal(t, "json_invalid", got.Detail[0].Type, body)
-			require.Equal(t, "JSON decode error", got.Detail[0].Msg)
-			require.Equal(t, "body", got.Detail[0].Loc[0])
-			require.LessOrEqual(t, len([]rune(got.Detail[0].Input)), 100)
+			t.Run(fmt.Sprintf("%.60q", body), func(t *testing.T) {
+				got := decode[struct {
+					Detail []struct {
+						Type, Msg string
+						Loc       []any
+						Input     string
+					}
+				}](t, ann.call(t, 422, "POST", "/api/tasks", body))
+				require.Len(t, got.Detail, 1)
+				require.Equal(t, "json_invalid", got.Detail[0].Type)
+				require.Equal(t, "JSON decode error", got.Detail[0].Msg)
+				require.Equal(t, "body", got.Detail[0].Loc[0])
+				require.LessOrEqual(t, len([]rune(got.Detail[0].Input)), 100)
+			})
 		}
 		require.Empty(t, ann.list(t))
 	})
@@ -99,14 +104,16 @@ func TestAnIDThatIsNotAnIntegerIsExplained(t *testing.T) {
 			"%D9%A1": "١", "%ff": "\ufffd", "--1": "--1", strings.Repeat("x", 101): strings.Repeat("x", 100),
 		} {
 			want := `{"type":"int_parsing","loc":["path","id"],"msg":"Input should be a valid integer, unable to parse string as an integer","input":` + quoted(input) + `}`
-			for method, suffix := range map[string]string{"GET": "", "DELETE": "", "PATCH": "/complete"} {
-				got := ann.call(t, 422, method, "/api/tasks/"+id+suffix)
+			t.Run(fmt.Sprintf("%.60s", id), func(t *testing.T) {
+				for method, suffix := range map[string]string{"GET": "", "DELETE": "", "PATCH": "/complete"} {
+					got := ann.call(t, 422, method, "/api/tasks/"+id+suffix)
+					require.JSONEq(t, `{"detail":[`+want+`]}`, string(got.body))
+				}
+				got := ann.call(t, 422, "PUT", "/api/tasks/"+id, `{"title":"x"}`)
 				require.JSONEq(t, `{"detail":[`+want+`]}`, string(got.body))
-			}
-			got := ann.call(t, 422, "PUT", "/api/tasks/"+id, `{"title":"x"}`)
-			require.JSONEq(t, `{"detail":[`+want+`]}`, string(got.body))
-			got = ann.call(t, 422, "PUT", "/api/tasks/"+id, `{}`)
-			require.JSONEq(t, `{"detail":[`+want+`,{"type":"missing","loc":["body","title"],"msg":"Field required","input":{}}]}`, string(got.body))
+				got = ann.call(t, 422, "PUT", "/api/tasks/"+id, `{}`)
+				require.JSONEq(t, `{"detail":[`+want+`,{"type":"missing","loc":["body","title"],"msg":"Field required","input":{}}]}`, string(got.body))
+			})
 		}
 	})
 }

@@ -1,0 +1,144 @@
+// Package token signs, verifies and explains the tokens that name a user.
+package token
+
+import (
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/golang-jwt/jwt/v5"
+)
+
+const (
+	// maxUserID is the length of the columns of user ids, in characters.
+	maxUserID = 255
+	// maxSkew is how far an issuer's clock may be ahead of the server's.
+	maxSkew = time.Minute
+	// maxTime is the last second of the year 9999, the last that RFC 3339 can write.
+	maxTime = 253402300799
+)
+
+// claims are the claims that the server reads: those of RFC 7519, section 4.1, and user_id. Names match exactly, a repeated
+// name is an error, and each value must have the type of its claim.
+type claims struct {
+	// Always empty, so that the library's own checks do nothing.
+	jwt.RegisteredClaims `json:"-"`
+
+	UserID jsontext.Value `json:"user_id"`
+	Sub    jsontext.Value `json:"sub"`
+	Iss    jsontext.Value `json:"iss"`
+	Aud    jsontext.Value `json:"aud"`
+	Exp    jsontext.Value `json:"exp"`
+	Nbf    jsontext.Value `json:"nbf"`
+	Iat    jsontext.Value `json:"iat"`
+
+	keys *KeySet // verified the signature; nil if a shared secret did
+	user string  // set by Validate
+}
+
+// UnmarshalJSON implements json.Unmarshaler for the token library, whose own decoder is not strict.
+func (c *claims) UnmarshalJSON(text []byte) error {
+	type plain claims
+	return json.Unmarshal(text, (*plain)(c))
+}
+
+// Validate implements [jwt.ClaimsValidator]: the library calls it after it has verified the signature. It makes all checks of
+// the claims, because the library's own require no claim and ignore a future iat. Its errors are a [Reason].
+func (c *claims) Validate() error {
+	if err := c.checkTimes(time.Now()); err != nil {
+		return err
+	}
+	name := c.UserID
+	if c.keys != nil {
+		if iss, _ := decodeString(c.Iss); iss != c.keys.issuer.Name {
+			return WrongIssuer
+		}
+		var audience jwt.ClaimStrings
+		if audience.UnmarshalJSON(c.Aud) != nil || !slices.Contains(audience, c.keys.issuer.Audience) {
+			return WrongAudience
+		}
+		if name == nil {
+			name = c.Sub
+		}
+	}
+	user, err := decodeString(name)
+	if err != nil || CheckUserID(user) != nil {
+		return NoUserID
+	}
+	c.user = user
+	return nil
+}
+
+func (c *claims) checkTimes(now time.Time) error {
+	expiry, err := seconds(c.Exp)
+	if err != nil {
+		return BadTime // also if it is missing
+	}
+	if expiry <= unixSeconds(now) {
+		return Expired
+	}
+	for _, begin := range []jsontext.Value{c.Nbf, c.Iat} {
+		if begin == nil {
+			continue
+		}
+		at, err := seconds(begin)
+		if err != nil {
+			return BadTime
+		}
+		if at > unixSeconds(now.Add(maxSkew)) {
+			return NotYetValid
+		}
+	}
+	return nil
+}
+
+func decodeString(value jsontext.Value) (text string, err error) {
+	err = json.Unmarshal(value, &text)
+	return text, err
+}
+
+// CheckUserID returns an error if id cannot name a user. A user id has 1 to 255 characters of UTF-8, without NUL, and is not
+// blank.
+func CheckUserID(id string) error {
+	switch {
+	case strings.TrimSpace(id) == "":
+		return errors.New("the user id is blank")
+	case !utf8.ValidString(id) || strings.ContainsRune(id, 0):
+		return errors.New("the user id has a character that cannot be stored")
+	case utf8.RuneCountInString(id) > maxUserID:
+		return errors.New("the user id is longer than 255 characters")
+	}
+	return nil
+}
+
+// seconds decodes a NumericDate (RFC 7519, section 2).
+func seconds(value jsontext.Value) (float64, error) {
+	if value.Kind() != '0' {
+		return 0, errors.New("a time is not a number")
+	}
+	at, err := strconv.ParseFloat(string(value), 64)
+	if err == nil && (at < -maxTime || at > maxTime) {
+		err = errors.New("a time is out of range")
+	}
+	return at, err
+}
+
+func unixSeconds(t time.Time) float64 { return float64(t.UnixMicro()) / 1e6 }
+
+// Sign returns an HS256 token for a user that expires after ttl.
+func Sign(secret, userID string, ttl time.Duration) (string, error) {
+	if err := CheckUserID(userID); err != nil {
+		return "", err
+	}
+	now := time.Now()
+	return jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
+		"user_id": userID,
+		"iat":     now.Unix(),
+		"exp":     now.Add(ttl).Unix(),
+	}).SignedString([]byte(secret))
+}

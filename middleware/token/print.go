@@ -1,0 +1,78 @@
+package token
+
+import (
+	"encoding/base64"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// members are the members of a JSON object, not yet decoded. They come from the client.
+type members map[string]jsontext.Value
+
+func decodePart(part string, options ...json.Options) (m members, err error) {
+	text, err := base64.RawURLEncoding.DecodeString(part)
+	if err == nil {
+		err = json.Unmarshal(text, &m, options...)
+	}
+	return m, err
+}
+
+func (m members) text(name string) string {
+	text, _ := decodeString(m[name])
+	return text
+}
+
+func (m members) print(w io.Writer, title string) {
+	fmt.Fprintf(w, "\n%s\n", title)
+	for _, name := range slices.Sorted(maps.Keys(m)) {
+		text := printable(m[name])
+		if slices.Contains([]string{"exp", "nbf", "iat"}, name) {
+			text += "\t" + describeTime(m[name])
+		}
+		fmt.Fprintf(w, "  %s\t%s\n", escape(name), text)
+	}
+}
+
+// printable returns a value in about 200 characters at most, without control characters for a terminal.
+func printable(value jsontext.Value) string {
+	if value == nil {
+		return "missing"
+	}
+	return escape(string(value))
+}
+
+func escape(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		if b.Len() > 200 {
+			return b.String() + "…"
+		}
+		if strconv.IsGraphic(r) {
+			b.WriteRune(r)
+		} else {
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+	}
+	return b.String()
+}
+
+// describeTime returns a time in the local zone and its distance from now.
+func describeTime(value jsontext.Value) string {
+	at, err := seconds(value)
+	if err != nil {
+		return "(not a time)"
+	}
+	then := time.Unix(int64(at), 0)
+	if away := time.Until(then).Round(time.Second); away > 0 {
+		return then.Format(time.DateTime+" MST") + ", in " + away.String()
+	}
+	return then.Format(time.DateTime+" MST") + ", " + time.Since(then).Round(time.Second).String() + " ago"
+}

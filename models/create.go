@@ -1,0 +1,35 @@
+package models
+
+import (
+	"errors"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+)
+
+// ErrNoAccount refuses a new row whose user has no account, or no longer has one.
+var ErrNoAccount = Unauthenticated(errors.New("no_account"))
+
+const externalUsers = "taskapi:external_users"
+
+// WithExternalUsers marks a database whose users are in the table of another program: [CreateOwned] adds none.
+func WithExternalUsers(db *gorm.DB) *gorm.DB {
+	return db.Set(externalUsers, true).Session(&gorm.Session{})
+}
+
+// CreateOwned inserts a row of an owned model in one statement. Only a user's first row takes three: the insert fails on
+// the foreign key, the user is added, and the insert is made again. Where another program keeps the accounts, no user is
+// added. One whom a foreign key still refuses has no account: [ErrNoAccount].
+func CreateOwned(db *gorm.DB, userID string, row any) error {
+	err := db.Create(row).Error
+	if _, external := db.Get(externalUsers); !external && errors.Is(err, gorm.ErrForeignKeyViolated) {
+		if err := db.Clauses(clause.OnConflict{DoNothing: true}).Create(&User{ID: userID}).Error; err != nil {
+			return err
+		}
+		err = db.Create(row).Error
+	}
+	if errors.Is(err, gorm.ErrForeignKeyViolated) {
+		return ErrNoAccount
+	}
+	return err
+}

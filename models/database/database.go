@@ -1,0 +1,135 @@
+// Package database opens the database that the models are kept in, and brings its tables up to date. The engines,
+// PostgreSQL and SQLite, are behind one interface.
+package database
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/logger"
+
+	"taskapi/config"
+	"taskapi/models"
+)
+
+// Open connects to the database, brings the tables of the owned models up to date if cfg says so, and returns it with the
+// guard of isolation in place. It waits for a PostgreSQL that cannot be reached yet. Statements run one by one, without a
+// transaction around each. Slow ones are logged without their values.
+func Open(ctx context.Context, cfg *config.Config, owned []any, log *slog.Logger) (*gorm.DB, error) {
+	if cfg.Migrate {
+		if err := Migrate(ctx, cfg, owned, log); err != nil {
+			return nil, err
+		}
+	}
+	db, err := open(ctx, cfg, cfg.Database, log, func(db *gorm.DB) error {
+		return checkTables(db, owned, cfg.AuthUsersTable)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if advice := engineOf(db).advice(db.WithContext(ctx)); advice != "" {
+		log.Warn(advice)
+	}
+	return db, nil
+}
+
+// Migrate brings the tables of the owned models up to date, over a connection of its own, and does nothing else.
+func Migrate(ctx context.Context, cfg *config.Config, owned []any, log *slog.Logger) error {
+	db, err := open(ctx, cfg, cfg.MigrateDatabase, log, func(db *gorm.DB) error {
+		return migrate(db, owned, cfg.AuthUsersTable)
+	})
+	if err != nil {
+		return err
+	}
+	return Close(db)
+}
+
+// open makes a pool of connections and prepares the database behind it. While that cannot be reached it tries again, for
+// STARTUP_WAIT.
+func open(ctx context.Context, cfg *config.Config, database config.Database, log *slog.Logger, prepare func(*gorm.DB) error) (*gorm.DB, error) {
+	engine, err := newEngine(database, serving)
+	if err != nil {
+		return nil, err
+	}
+	db, pool, err := newSession(engine, slowLog{logger.Discard, log})
+	pool.SetMaxOpenConns(engine.conns(cfg.MaxConns))
+	pool.SetMaxIdleConns(engine.conns(cfg.MaxConns)) // opening one costs more than keeping it
+	pool.SetConnMaxIdleTime(cfg.ConnIdleTime)
+	pool.SetConnMaxLifetime(cfg.ConnLifetime)
+	if err == nil {
+		err = retry(ctx, cfg.StartupWait, log, func() error { return prepare(models.AcrossOwners(db.WithContext(ctx))) })
+	}
+	if err != nil {
+		_ = pool.Close()
+		return nil, fmt.Errorf("cannot open the database (%s): %s", database, OneLine(err))
+	}
+	if cfg.AuthUsersTable != "" {
+		db = models.WithExternalUsers(db)
+	}
+	return db, nil
+}
+
+// newSession is GORM with the guard, on the engine's pool of connections.
+func newSession(engine engine, log logger.Interface) (db *gorm.DB, pool *sql.DB, err error) {
+	db, err = gorm.Open(engine, &gorm.Config{
+		Logger:                 log,
+		SkipDefaultTransaction: true,
+		DisableAutomaticPing:   true,
+		TranslateError:         true,
+		QueryFields:            true, // a column that a later version adds changes no result
+		// PostgreSQL keeps microseconds; what is answered must be what is kept.
+		NowFunc: func() time.Time { return time.Now().UTC().Truncate(time.Microsecond) },
+	})
+	if err == nil {
+		err = db.Use(models.NewGuard())
+	}
+	pool, _ = db.DB() // there, even if the engine did not answer
+	return db, pool, err
+}
+
+// retry repeats what fails because PostgreSQL cannot be reached, for as long as wait, and logs each failure.
+func retry(ctx context.Context, wait time.Duration, log *slog.Logger, try func() error) error {
+	deadline := time.Now().Add(wait)
+	for pause := 250 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
+		err := try()
+		if err == nil || !unreachable(err) || time.Now().Add(pause).After(deadline) {
+			return err
+		}
+		log.Warn("waiting for the database", "cause", OneLine(err), "again_in", pause, "until", deadline.Format(time.RFC3339))
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+	}
+}
+
+// OneLine is the text of an error. pgx gives each attempt to connect a line of its own, and repeats one that ended the
+// same with and without TLS.
+func OneLine(err error) string {
+	return strings.Join(slices.Compact(strings.Split(err.Error(), "\n\t")), " ")
+}
+
+// Ping returns an error if the database does not answer.
+func Ping(ctx context.Context, db *gorm.DB) error {
+	pool, err := db.DB()
+	if err != nil {
+		return err
+	}
+	return pool.PingContext(ctx)
+}
+
+// Close closes the connections once the statements under way have ended.
+func Close(db *gorm.DB) error {
+	pool, err := db.DB()
+	if err != nil {
+		return err
+	}
+	return pool.Close()
+}

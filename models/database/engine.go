@@ -1,0 +1,76 @@
+package database
+
+import (
+	"gorm.io/gorm"
+	"gorm.io/gorm/schema"
+
+	"taskapi/config"
+)
+
+// engine is one of the two databases: GORM's dialector, and what else PostgreSQL and SQLite do differently. Nothing
+// outside of this package asks which one it has.
+type engine interface {
+	gorm.Dialector
+	migrations
+	copies
+
+	// conns is how many connections a server opens, of which the settings allow so many.
+	conns(allowed int) int
+	// advice returns what an operator should change about a database that works, or "".
+	advice(db *gorm.DB) string
+}
+
+// migrations are what bringing tables up to date takes.
+type migrations interface {
+	// inspect returns an error if the database is damaged or belongs to another program.
+	inspect(db *gorm.DB) error
+	// lock keeps other servers from migrating until the transaction ends.
+	lock(tx *gorm.DB) error
+	// finish does what cannot be done in the transaction.
+	finish(db *gorm.DB) error
+	// fits reports whether values of a field's type can be kept in a column of a type.
+	fits(field schema.DataType, column string) bool
+	// columns returns a table's columns, none if there is no such table.
+	columns(db *gorm.DB, table string) ([]column, error)
+	// ownerKeys returns the foreign keys of a table's user_id.
+	ownerKeys(db *gorm.DB, table, users string) ([]ownerKey, error)
+	// setOwnerKey gives a table's user_id its foreign key. It replaces the key of that name, or all of them.
+	setOwnerKey(tx *gorm.DB, table, users string, all bool) error
+}
+
+// copies are what reading and writing a whole database takes.
+type copies interface {
+	// begin prepares a copy's transaction. The identity is that of a database which several URLs lead to, else "".
+	begin(tx *gorm.DB) (identity string, err error)
+	// byteOrder is the collation that orders text by its bytes.
+	byteOrder() string
+	// lockTables keeps everyone else from writing.
+	lockTables(tx *gorm.DB, tables []string) error
+	// lastID is the last id that a table gave out, or 0.
+	lastID(tx *gorm.DB, table string) (int64, error)
+	// setLastID has a table give out ids from the next one on, or later ones if it has been there.
+	setLastID(tx *gorm.DB, table string, id int64) error
+	// publish makes a copy that was committed the database of its name, discard removes one that was not.
+	publish() error
+	discard()
+}
+
+// purpose is what a database is opened for.
+type purpose int
+
+const (
+	serving purpose = iota
+	copySource
+	copyTarget
+)
+
+// newEngine prepares an engine for a database. It does not connect.
+func newEngine(database config.Database, purpose purpose) (engine, error) {
+	if database.Engine == config.SQLite {
+		return newSQLite(database.Source, purpose)
+	}
+	return newPostgres(database)
+}
+
+// engineOf returns the engine behind a GORM session.
+func engineOf(db *gorm.DB) engine { return db.Dialector.(engine) }

@@ -1,0 +1,119 @@
+package database
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+	"gorm.io/driver/postgres"
+	"gorm.io/gorm"
+
+	"taskapi/config"
+)
+
+// connectTimeout bounds an attempt to connect, if the URL does not. database/sql makes one at a time for all who wait: an
+// attempt that got lost on the way would keep them waiting even when the database is back.
+const connectTimeout = 3 * time.Second
+
+type postgresEngine struct {
+	*postgres.Dialector
+	pooled bool
+}
+
+func newPostgres(database config.Database) (engine, error) {
+	connection, err := pgx.ParseConfig(database.Source)
+	if err != nil {
+		return nil, err
+	}
+	connection.ConnectTimeout = cmp.Or(connection.ConnectTimeout, connectTimeout)
+	options := []stdlib.OptionOpenDB{stdlib.OptionShouldPing(pingBriefly)}
+	if database.Pooled {
+		options = append(options, stdlib.OptionBeforeConnect(neverCancel))
+		if !strings.Contains(database.Source, "default_query_exec_mode=") {
+			connection.DefaultQueryExecMode = pgx.QueryExecModeExec
+		}
+	}
+	pool := stdlib.OpenDB(*connection, options...)
+	return postgresEngine{&postgres.Dialector{Config: &postgres.Config{Conn: pool}}, database.Pooled}, nil
+}
+
+func (postgresEngine) conns(allowed int) int { return allowed }
+
+func (e postgresEngine) advice(db *gorm.DB) string {
+	var timeout string
+	if e.pooled && db.Raw("SHOW statement_timeout").Scan(&timeout).Error == nil && timeout == "0" {
+		return "the pooler's sessions have no statement_timeout: what outlives a request's deadline goes on"
+	}
+	return ""
+}
+
+// neverCancel keeps a connection through a pooler from ever asking for a statement's cancellation when a deadline passes:
+// PgBouncer 1.18, the one of Debian 12, ends itself at such a request (pgbouncer/pgbouncer#801). The pooler's sessions need
+// a statement_timeout instead.
+func neverCancel(_ context.Context, connection *pgx.ConnConfig) error {
+	var connected atomic.Bool
+	dial := connection.DialFunc
+	connection.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
+		if connected.Load() {
+			return nil, errors.New("no cancellation through a pooler")
+		}
+		return dial(ctx, network, address)
+	}
+	connection.AfterConnect = func(context.Context, *pgconn.PgConn) error {
+		connected.Store(true)
+		return nil
+	}
+	return nil
+}
+
+// pingBriefly gives a connection that has been idle a second to show that it is alive, so that a request which meets a
+// dead one has time left for another. A connection that does not answer is closed by it, and fails pgx's own ping at once.
+func pingBriefly(ctx context.Context, p stdlib.ShouldPingParams) bool {
+	if p.IdleDuration <= time.Second {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	return p.Conn.Ping(ctx) != nil
+}
+
+func postgresUnavailable(err error) bool {
+	var fault *pgconn.PgError
+	return errors.As(err, new(*pgconn.ConnectError)) || pgconn.SafeToRetry(err) || errors.As(err, &fault) && temporary(fault)
+}
+
+// unreachable reports whether PostgreSQL could not be connected to and may be later: it is not there yet, or is starting.
+// A password, a name or a certificate that is refused does not change by waiting.
+func unreachable(err error) bool {
+	var fault *pgconn.PgError
+	switch {
+	case !errors.As(err, new(*pgconn.ConnectError)):
+		return false
+	case errors.As(err, &fault):
+		return temporary(fault)
+	}
+	return !errors.As(err, new(*tls.CertificateVerificationError))
+}
+
+// temporary reports whether a fault may be gone later, by its SQLSTATE and mostly by the class of that (PostgreSQL's
+// documentation, appendix A).
+func temporary(fault *pgconn.PgError) bool {
+	switch fault.Code[:min(2, len(fault.Code))] {
+	case "08", // connection exception
+		"40", // transaction rollback: a deadlock, say
+		"53", // insufficient resources
+		"57", // operator intervention: shutting down, starting up, a statement cancelled
+		"58": // system error
+		return true
+	}
+	// A lock not available; a replica, or a primary being switched; a statement prepared before a migration.
+	return fault.Code == "55P03" || fault.Code == "25006" || fault.Code == "0A000"
+}

@@ -1,0 +1,86 @@
+package database
+
+import (
+	"regexp"
+
+	"gorm.io/driver/postgres"
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+	"gorm.io/gorm/schema"
+)
+
+// migrationLock is the key of the advisory lock that migrations take, the same for every version of this program.
+const migrationLock = 0x7461736b617069 // "taskapi"
+
+func (postgresEngine) inspect(*gorm.DB) error { return nil }
+
+func (postgresEngine) lock(tx *gorm.DB) error {
+	return tx.Exec("SELECT pg_advisory_xact_lock(?)", migrationLock).Error
+}
+
+func (postgresEngine) finish(*gorm.DB) error { return nil }
+
+// Migrator implements [gorm.Dialector].
+func (e postgresEngine) Migrator(db *gorm.DB) gorm.Migrator {
+	return postgresMigrator{e.Dialector.Migrator(db).(postgres.Migrator)}
+}
+
+// postgresMigrator leaves the columns that it finds as they are. GORM's own would alter them to match the model, which
+// has cut texts short.
+type postgresMigrator struct{ postgres.Migrator }
+
+func (postgresMigrator) MigrateColumn(any, *schema.Field, gorm.ColumnType) error { return nil }
+
+var postgresTypes = map[schema.DataType]*regexp.Regexp{
+	schema.Int:    regexp.MustCompile(`^(integer|bigint)$`),
+	schema.Float:  regexp.MustCompile(`^(real|double precision|numeric)`),
+	schema.String: regexp.MustCompile(`^(character varying|text)`),
+	schema.Bool:   regexp.MustCompile(`^boolean$`),
+	schema.Time:   regexp.MustCompile(`^timestamp`),
+}
+
+func (postgresEngine) fits(field schema.DataType, column string) bool {
+	return postgresTypes[field] != nil && postgresTypes[field].MatchString(column)
+}
+
+func (postgresEngine) columns(db *gorm.DB, table string) (found []column, err error) {
+	err = db.Raw(`SELECT attname AS name, format_type(atttypid, atttypmod) AS type,
+		atttypid IN ('text'::regtype, 'varchar'::regtype) AS text,
+		attnotnull AND NOT atthasdef AND attidentity = '' AS required
+		FROM pg_attribute WHERE attrelid = to_regclass(?) AND attnum > 0 AND NOT attisdropped`,
+		db.Statement.Quote(table)).Scan(&found).Error
+	return found, err
+}
+
+func (postgresEngine) ownerKeys(db *gorm.DB, table, users string) (keys []ownerKey, err error) {
+	err = db.Raw(`SELECT conname AS name,
+		coalesce(confrelid = to_regclass(?), false) AND target.attname = 'id' AND confdeltype = 'c' AS right
+		FROM pg_constraint
+		JOIN pg_attribute own ON own.attrelid = conrelid AND conkey = ARRAY[own.attnum]
+		JOIN pg_attribute target ON target.attrelid = confrelid AND confkey = ARRAY[target.attnum]
+		WHERE contype = 'f' AND conrelid = to_regclass(?) AND own.attname = 'user_id'`,
+		db.Statement.Quote(users), db.Statement.Quote(table)).Scan(&keys).Error
+	return keys, err
+}
+
+// setOwnerKey implements [migrations]. It gives up after five seconds rather than hold up everyone who waits behind it for
+// the users.
+func (e postgresEngine) setOwnerKey(tx *gorm.DB, table, users string, all bool) error {
+	keys, err := e.ownerKeys(tx, table, users)
+	if err != nil {
+		return err
+	}
+	statement, names := "ALTER TABLE ? ", []any{clause.Table{Name: table}}
+	for _, key := range keys {
+		if all || key.Name == ownerKeyName(table) {
+			statement += "DROP CONSTRAINT ?, "
+			names = append(names, clause.Column{Name: key.Name})
+		}
+	}
+	statement += "ADD CONSTRAINT ? FOREIGN KEY (user_id) REFERENCES ? (id) ON DELETE CASCADE"
+	names = append(names, clause.Column{Name: ownerKeyName(table)}, clause.Table{Name: users})
+	if err := tx.Exec("SET LOCAL lock_timeout = '5s'").Error; err != nil {
+		return err
+	}
+	return tx.Exec(statement, names...).Error
+}

@@ -1,0 +1,112 @@
+package database
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"gorm.io/driver/sqlite"
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+	"gorm.io/gorm/schema"
+	driver "modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// inspect implements [migrations]. It reads all of the file.
+func (sqliteEngine) inspect(db *gorm.DB) error {
+	var application int32
+	if err := db.Raw("PRAGMA application_id").Row().Scan(&application); err != nil {
+		return err
+	}
+	if application != 0 {
+		return fmt.Errorf("the file is another program's: its application_id is %#x", uint32(application))
+	}
+	var verdict string
+	if err := db.Raw("PRAGMA quick_check(1)").Row().Scan(&verdict); err != nil {
+		return err
+	}
+	if verdict != "ok" {
+		return fmt.Errorf("the file is damaged: %s", strings.Join(strings.Fields(verdict), " "))
+	}
+	return nil
+}
+
+// lock implements [migrations]: SQLite's transactions begin with the write lock.
+func (sqliteEngine) lock(*gorm.DB) error { return nil }
+
+// finish implements [migrations]: it turns the file's WAL mode on, which the file keeps. It waits for other programs that
+// use the file, as busy_timeout says. SQLite itself does not when it changes the mode: of two that change it, neither could go on.
+func (sqliteEngine) finish(db *gorm.DB) error {
+	for deadline := time.Now().Add(sqliteBusy); ; time.Sleep(10 * time.Millisecond) {
+		err := db.Exec("PRAGMA journal_mode = WAL").Error
+		var fault *driver.Error
+		if !errors.As(err, &fault) || fault.Code()&0xff != sqlite3.SQLITE_BUSY || time.Now().After(deadline) {
+			return err
+		}
+	}
+}
+
+// Migrator implements [gorm.Dialector].
+func (e sqliteEngine) Migrator(db *gorm.DB) gorm.Migrator {
+	return sqliteMigrator{e.Dialector.Migrator(db).(sqlite.Migrator)}
+}
+
+// sqliteMigrator leaves the columns that it finds as they are. GORM's own would rewrite the table at every start, because
+// the types that the driver reports depend on the rows, and would forget which ids were given out.
+type sqliteMigrator struct{ sqlite.Migrator }
+
+func (sqliteMigrator) MigrateColumn(any, *schema.Field, gorm.ColumnType) error { return nil }
+
+// sqliteTypes are words in the name of a type (https://www.sqlite.org/datatype3.html, section 3.1).
+var sqliteTypes = map[schema.DataType]*regexp.Regexp{
+	schema.Int:    regexp.MustCompile(`(?i)int`),
+	schema.Float:  regexp.MustCompile(`(?i)real|floa|doub|numeric`),
+	schema.String: regexp.MustCompile(`(?i)char|clob|text`),
+	schema.Bool:   regexp.MustCompile(`(?i)bool|numeric|int`),
+	schema.Time:   regexp.MustCompile(`(?i)datetime|timestamp`),
+}
+
+func (sqliteEngine) fits(field schema.DataType, column string) bool {
+	return sqliteTypes[field] != nil && sqliteTypes[field].MatchString(column)
+}
+
+func (sqliteEngine) columns(db *gorm.DB, table string) (found []column, err error) {
+	// The types that have the affinity of text (section 3.1). An INTEGER that is the whole key is given by SQLite.
+	err = db.Raw(`SELECT name, type, type LIKE '%char%' OR type LIKE '%clob%' OR type LIKE '%text%' AS text,
+		"notnull" AND dflt_value IS NULL AND NOT (pk = 1 AND type = 'INTEGER' COLLATE NOCASE) AS required
+		FROM pragma_table_info(?)`, table).Scan(&found).Error
+	return found, err
+}
+
+func (sqliteEngine) ownerKeys(db *gorm.DB, table, users string) (keys []ownerKey, err error) {
+	err = db.Raw(`SELECT "table" = ? COLLATE NOCASE AND "to" = 'id' AND on_delete = 'CASCADE' AS right
+		FROM pragma_foreign_key_list(?) WHERE "from" = 'user_id'`, users, table).Scan(&keys).Error
+	return keys, err
+}
+
+func (e sqliteEngine) setOwnerKey(tx *gorm.DB, table, users string, all bool) error {
+	name := `CONSTRAINT\s+\W?` + ownerKeyName(table) + `\W?\s+`
+	if all {
+		name = `(CONSTRAINT\s+\S+\s+)?`
+	}
+	old := regexp.MustCompile(`(?i),\s*` + name + `FOREIGN\s+KEY\s*\(\W*user_id\W*\)\s*REFERENCES[^,()]+(\([^()]*\)[^,()]*)?`)
+	key := fmt.Sprintf("CONSTRAINT `%s` FOREIGN KEY (`user_id`) REFERENCES `%s`(`id`) ON DELETE CASCADE", ownerKeyName(table), users)
+	err := redefine(tx, table, func(definition string) string {
+		return withConstraint(old.ReplaceAllLiteralString(definition, ""), key)
+	})
+	if err != nil {
+		return err
+	}
+	keys, err := e.ownerKeys(tx, table, users)
+	if err == nil && all && slices.ContainsFunc(keys, func(key ownerKey) bool { return !key.Right }) {
+		err = fmt.Errorf("the definition of %s has a foreign key of user_id that cannot be replaced: make the table anew without it", table)
+	}
+	if err != nil {
+		return err
+	}
+	return tx.Exec("PRAGMA foreign_key_check(?)", clause.Table{Name: table}).Error // fails if the id is not unique
+}

@@ -1,0 +1,106 @@
+package routes
+
+import (
+	"bytes"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net/http"
+	"regexp"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/gofiber/swagger"
+	"sigs.k8s.io/yaml"
+)
+
+//go:embed openapi.yaml
+var openAPI []byte
+
+// swaggerUI shows the YAML document, which keeps its order. The URL is relative, so that it works behind any path prefix.
+var swaggerUI = swagger.Config{
+	Title:                  "Tasks API",
+	URL:                    "../openapi.yaml",
+	DeepLinking:            true,
+	DisplayRequestDuration: true,
+	PersistAuthorization:   true,
+	TryItOutEnabled:        true,
+	ShowMutatedRequest:     true,
+}
+
+func documentationRoutes() []Route {
+	json, err := yaml.YAMLToJSON(openAPI)
+	if err != nil {
+		panic(fmt.Errorf("the embedded OpenAPI document: %w", err))
+	}
+	page, policy := renderPage()
+	servePage := func(c *fiber.Ctx) error {
+		if strings.HasSuffix(c.Path(), "/docs") { // relative links need the slash
+			return c.Redirect("/docs/")
+		}
+		c.Set(fiber.HeaderContentSecurityPolicy, policy)
+		return c.Type("html", "utf-8").Send(page)
+	}
+	serveJSON := func(c *fiber.Ctx) error { return c.Type("json").Send(json) }
+	redirect := func(c *fiber.Ctx) error { return c.Redirect("/docs/") }
+	return []Route{
+		{fiber.MethodGet, "/openapi.json", serveJSON},
+		{fiber.MethodGet, "/openapi.yaml", func(c *fiber.Ctx) error { return c.Type("yaml", "utf-8").Send(openAPI) }},
+		{fiber.MethodGet, "/docs/", servePage},
+		{fiber.MethodGet, "/docs/index.html", servePage},
+		{fiber.MethodGet, "/docs/doc.json", serveJSON},
+		{fiber.MethodGet, "/docs/*", serveAssets()},
+		{fiber.MethodGet, "/swagger/*", redirect},
+		{fiber.MethodGet, "/", redirect},
+	}
+}
+
+// serveAssets serves the scripts and styles of Swagger's page.
+func serveAssets() fiber.Handler {
+	serve := swagger.New(swaggerUI)
+	return func(c *fiber.Ctx) error {
+		// The middleware would use the prefix of the first request for all later ones.
+		c.Request().Header.Del("X-Forwarded-Prefix")
+		// The middleware sets the path to what follows /docs/ and tries the next routes, which must not match.
+		if strings.HasPrefix(c.Params("*"), "/") {
+			return fiber.ErrNotFound
+		}
+		err := serve(c)
+		if err == nil && c.Response().StatusCode() == fiber.StatusOK {
+			c.Set(fiber.HeaderCacheControl, "public, max-age=3600")
+		}
+		return err
+	}
+}
+
+var (
+	remoteFonts  = regexp.MustCompile(`<link href="https://fonts[^>]*>`)
+	inlineScript = regexp.MustCompile(`(?s)<script>(.*?)</script>`)
+)
+
+// renderPage returns Swagger's page without its remote fonts, and a Content-Security-Policy that allows only the page's own
+// inline script.
+func renderPage() (page []byte, policy string) {
+	app := fiber.New()
+	app.Get("/docs/*", swagger.New(swaggerUI))
+	request, err := http.NewRequest(fiber.MethodGet, "http://localhost/docs/index.html", http.NoBody)
+	if err == nil {
+		var response *http.Response
+		if response, err = app.Test(request, -1); err == nil {
+			page, err = io.ReadAll(response.Body)
+		}
+	}
+	if err != nil {
+		panic(fmt.Errorf("the documentation page: %w", err))
+	}
+	page = bytes.TrimSpace(remoteFonts.ReplaceAll(page, nil))
+	policy = "default-src 'none'; connect-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; " +
+		"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; script-src 'self'"
+	for _, script := range inlineScript.FindAllSubmatch(page, -1) {
+		sum := sha256.Sum256(script[1])
+		policy += " 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+	}
+	return page, policy
+}

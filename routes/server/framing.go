@@ -1,0 +1,103 @@
+package server
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
+)
+
+// lingerTime is how long a refused client may continue to send before its connection is closed.
+const lingerTime = time.Second
+
+// malformedKey is the key of a request's [malformed] in its locals.
+type malformedKey struct{}
+
+// malformed is the error of a request after which the connection is closed.
+type malformed struct {
+	error
+	conn net.Conn
+}
+
+// Close implements [io.Closer]. Fasthttp calls it after it has written the answer. It reads and drops what the client still
+// sends, because an immediate close would reset the connection and lose the answer (RFC 9112, section 9.6).
+func (m malformed) Close() error {
+	if conn, ok := m.conn.(*net.TCPConn); ok {
+		_ = conn.CloseWrite()
+		_ = conn.SetReadDeadline(time.Now().Add(lingerTime))
+		_, _ = io.Copy(io.Discard, conn)
+	}
+	return nil
+}
+
+// CheckFraming marks requests that cannot be read, or that a proxy might read differently, and closes their connections:
+// nothing that follows is read as a request. They pass the middleware, for its log and headers, up to [RefuseMalformed].
+func CheckFraming(app *fiber.App) {
+	server := app.Server()
+	next := server.Handler
+	mark := func(ctx *fasthttp.RequestCtx, err error) {
+		ctx.SetUserValue(malformedKey{}, malformed{err, ctx.Conn()})
+		ctx.SetConnectionClose()
+		next(ctx)
+	}
+	server.ErrorHandler = func(ctx *fasthttp.RequestCtx, err error) { mark(ctx, readError(err)) }
+	server.Handler = func(ctx *fasthttp.RequestCtx) {
+		chunked, valid := parseFraming(&ctx.Request.Header)
+		if !valid {
+			mark(ctx, fiber.ErrBadRequest)
+			return
+		}
+		if chunked {
+			ctx.SetConnectionClose() // fasthttp accepts malformed chunks, so that the end of the body is uncertain
+		}
+		next(ctx)
+	}
+}
+
+// RefuseMalformed is the middleware that refuses the requests marked by [CheckFraming].
+func RefuseMalformed(c *fiber.Ctx) error {
+	if m, marked := c.Locals(malformedKey{}).(malformed); marked {
+		return m.error
+	}
+	return c.Next()
+}
+
+// readError turns fasthttp's error from reading a request into the error for the client.
+func readError(err error) error {
+	var fault net.Error
+	switch {
+	case errors.As(err, new(*fasthttp.ErrSmallBuffer)):
+		return fiber.ErrRequestHeaderFieldsTooLarge
+	case errors.Is(err, fasthttp.ErrBodyTooLarge):
+		return fiber.ErrRequestEntityTooLarge
+	case errors.As(err, &fault) && fault.Timeout():
+		return fiber.ErrRequestTimeout
+	}
+	return fiber.ErrBadRequest
+}
+
+// parseFraming reports whether a request's body is chunked, and whether its head is valid. Fasthttp accepts some heads that
+// RFC 9112 forbids (sections 2.3, 5.1, 5.2, 6.1), because proxies disagree on where such a request ends.
+func parseFraming(head *fasthttp.RequestHeader) (chunked, valid bool) {
+	if version := string(head.Protocol()); version != "HTTP/1.1" && version != "HTTP/1.0" {
+		return false, false
+	}
+	var length, coding bool
+	for line := range bytes.Lines(head.RawHeaders()) {
+		name, value, _ := bytes.Cut(line, []byte(":"))
+		if bytes.ContainsAny(name, " \t") || !bytes.HasSuffix(line, []byte("\r\n")) {
+			return false, false // a space in a name, a folded line, or a bare LF
+		}
+		switch {
+		case bytes.EqualFold(name, []byte(fiber.HeaderContentLength)):
+			length = true
+		case bytes.EqualFold(name, []byte(fiber.HeaderTransferEncoding)):
+			coding, chunked = true, bytes.EqualFold(bytes.TrimSpace(value), []byte("chunked"))
+		}
+	}
+	return chunked, !coding || chunked && !length
+}
