@@ -113,11 +113,13 @@ func explainToken(ctx context.Context, cfg *config.Config, text string, stdin io
 }
 
 func copyDatabase(ctx context.Context, command config.Command, stdout, stderr io.Writer) error {
-	bar := transfer.NewBar(stderr)
-	copied, err := transfer.Copy(ctx, command.From, command.To, models.Owned(), bar.Show)
-	bar.End()
-	if err == nil {
+	copied, err := transfer.Copy(ctx, command.From, command.To, models.Owned(), stderr)
+	switch {
+	case err == nil:
 		_, err = fmt.Fprintf(stdout, "copied %s, verified\n", copied)
+		return err
+	case ctx.Err() != nil:
+		return errors.New("copy: interrupted, the target is as it was")
 	}
-	return err
+	return fmt.Errorf("copy: %s", database.OneLine(err))
 }

@@ -84,7 +84,11 @@ func Parse(sources ...map[string]string) (*Config, error) {
 	}
 	cfg := &Config{RequestTimeout: MaxRequestTimeout, MaxConns: 1} // kept if a variable cannot be parsed, to report only that fault
 	faults := parseFaults(env.ParseWithOptions(cfg, env.Options{Environment: vars}))
-	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+	demand := func(met bool, format string, args ...any) {
+		if !met {
+			faults = append(faults, fmt.Errorf(format, args...))
+		}
+	}
 
 	switch cfg.Environment {
 	case development:
@@ -94,65 +98,47 @@ func Parse(sources ...map[string]string) (*Config, error) {
 		}
 	case production:
 		cfg.Host = cmp.Or(cfg.Host, "0.0.0.0")
-		if len(cfg.Secrets()) == 0 && cfg.BetterAuthURL == "" && cfg.JWKSURL == "" {
-			fault("BETTER_AUTH_SECRET: must be set in production, or BETTER_AUTH_URL")
-		}
+		demand(len(cfg.Secrets()) > 0 || cfg.BetterAuthURL+cfg.JWKSURL != "", "BETTER_AUTH_SECRET: must be set in production, or BETTER_AUTH_URL")
 		for _, secret := range cfg.Secrets() {
 			name := "BETTER_AUTH_SECRET"
 			if secret != cfg.Secret {
 				name = "BETTER_AUTH_SECRETS"
 			}
-			if n := utf8.RuneCountInString(secret); n < minSecretLength {
-				fault("%s: has %d characters, needs at least %d in production", name, n, minSecretLength)
-			}
+			n := utf8.RuneCountInString(secret)
+			demand(n >= minSecretLength, "%s: has %d characters, needs at least %d in production", name, n, minSecretLength)
 		}
 	default:
-		fault("ENVIRONMENT: must be %s or %s, got %q", development, production, cfg.Environment)
+		demand(false, "ENVIRONMENT: must be %s or %s, got %q", development, production, cfg.Environment)
 	}
 	for i, origin := range cfg.CORSOrigins {
 		origin = strings.TrimSuffix(strings.TrimSpace(origin), "/")
 		cfg.CORSOrigins[i] = origin
-		if !validOrigin(origin) && (origin != "*" || len(cfg.CORSOrigins) > 1) {
-			fault("CORS_ORIGINS: %q is not an origin such as https://app.example.com (or only *)", origin)
-		}
+		demand(validOrigin(origin) || origin == "*" && len(cfg.CORSOrigins) == 1,
+			"CORS_ORIGINS: %q is not an origin such as https://app.example.com (or only *)", origin)
 	}
-	if cfg.RequestTimeout <= 0 || cfg.RequestTimeout > MaxRequestTimeout {
-		fault("REQUEST_TIMEOUT: must be longer than 0 and at most %s, got %s", MaxRequestTimeout, cfg.RequestTimeout)
-	}
-	if cfg.RateLimit < 0 {
-		fault("RATE_LIMIT: must be 0 or more, got %d", cfg.RateLimit)
-	}
+	demand(cfg.RequestTimeout > 0 && cfg.RequestTimeout <= MaxRequestTimeout,
+		"REQUEST_TIMEOUT: must be longer than 0 and at most %s, got %s", MaxRequestTimeout, cfg.RequestTimeout)
+	demand(cfg.RateLimit >= 0, "RATE_LIMIT: must be 0 or more, got %d", cfg.RateLimit)
+	demand(cfg.MaxConns >= 1, "DB_MAX_CONNS: must be at least 1, got %d", cfg.MaxConns)
+	demand(cfg.StartupWait >= 0, "STARTUP_WAIT: must not be negative, got %s", cfg.StartupWait)
+	demand(cfg.ConnIdleTime >= 0, "DB_CONN_IDLE_TIME: must not be negative, got %s", cfg.ConnIdleTime)
+	demand(cfg.ConnLifetime >= 0, "DB_CONN_LIFETIME: must not be negative, got %s", cfg.ConnLifetime)
 	_, port, err := net.SplitHostPort(cfg.MetricsAddr)
-	if cfg.MetricsAddr != "" && (err != nil || port == strconv.Itoa(int(cfg.Port)) && port != "0") {
-		fault("METRICS_ADDR: must be host:port, with another port than the API's, got %q", cfg.MetricsAddr)
-	}
-	cfg.Issuer = cfg.parseIssuer(fault)
-	if cfg.Database, err = ParseDatabaseURL(cfg.DatabaseURL); err != nil {
-		fault("DATABASE_URL: %w", err)
-	}
+	demand(cfg.MetricsAddr == "" || err == nil && (port == "0" || port != strconv.Itoa(int(cfg.Port))),
+		"METRICS_ADDR: must be host:port, with another port than the API's, got %q", cfg.MetricsAddr)
+	cfg.Issuer = cfg.parseIssuer(demand)
+	cfg.Database, err = ParseDatabaseURL(cfg.DatabaseURL)
+	demand(err == nil, "DATABASE_URL: %w", err)
 	cfg.MigrateDatabase = cfg.Database
 	if cfg.MigrateURL != "" {
 		cfg.MigrateDatabase, err = ParseDatabaseURL(cfg.MigrateURL)
 		if err == nil && (cfg.MigrateDatabase.Engine != PostgreSQL || cfg.Database.Engine != PostgreSQL) {
 			err = errors.New("is only for PostgreSQL, and so must DATABASE_URL be")
 		}
-		if err != nil {
-			fault("MIGRATE_DATABASE_URL: %w", err)
-		}
+		demand(err == nil, "MIGRATE_DATABASE_URL: %w", err)
 	}
-	if cfg.MaxConns < 1 {
-		fault("DB_MAX_CONNS: must be at least 1, got %d", cfg.MaxConns)
-	}
-	for name, value := range map[string]time.Duration{
-		"STARTUP_WAIT": cfg.StartupWait, "DB_CONN_IDLE_TIME": cfg.ConnIdleTime, "DB_CONN_LIFETIME": cfg.ConnLifetime,
-	} {
-		if value < 0 {
-			fault("%s: must not be negative, got %s", name, value)
-		}
-	}
-	if err := cfg.Database.checkUsersTable(cfg.AuthUsersTable); err != nil {
-		fault("AUTH_USERS_TABLE: %w", err)
-	}
+	err = cfg.Database.checkUsersTable(cfg.AuthUsersTable)
+	demand(err == nil, "AUTH_USERS_TABLE: %w", err)
 	if len(faults) > 0 {
 		return nil, errors.Join(faults...)
 	}

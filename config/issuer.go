@@ -15,49 +15,43 @@ type Issuer struct {
 	Name, Audience string
 }
 
+// demander reports a fault unless a condition is met.
+type demander func(met bool, format string, args ...any)
+
 // parseIssuer returns the issuer that the settings describe.
-func (c *Config) parseIssuer(fault func(format string, args ...any)) (issuer Issuer) {
+func (c *Config) parseIssuer(demand demander) (issuer Issuer) {
 	if c.BetterAuthURL == "" && c.JWKSURL == "" {
-		for name, value := range map[string]string{"JWT_ISSUER": c.JWTIssuer, "JWT_AUDIENCE": c.JWTAudience} {
-			if value != "" {
-				fault("%s: needs BETTER_AUTH_URL or JWKS_URL: tokens of a shared secret are not held against it", name)
-			}
-		}
+		const unused = "%s: needs BETTER_AUTH_URL or JWKS_URL: tokens of a shared secret are not held against it"
+		demand(c.JWTIssuer == "", unused, "JWT_ISSUER")
+		demand(c.JWTAudience == "", unused, "JWT_AUDIENCE")
 		return issuer
 	}
 	if c.BetterAuthURL != "" {
-		base := c.parseKeyURL("BETTER_AUTH_URL", c.BetterAuthURL, fault)
-		if base.RawQuery != "" {
-			fault("BETTER_AUTH_URL: takes no parameters")
-		}
+		base := c.parseKeyURL("BETTER_AUTH_URL", c.BetterAuthURL, demand)
+		demand(base.RawQuery == "", "BETTER_AUTH_URL: takes no parameters")
 		issuer.Name = origin(base)
 		issuer.KeySetURL = issuer.Name + cmp.Or(strings.TrimRight(base.Path, "/"), "/api/auth") + "/jwks"
 	}
 	if c.JWKSURL != "" {
-		issuer.KeySetURL = c.parseKeyURL("JWKS_URL", c.JWKSURL, fault).String()
+		issuer.KeySetURL = c.parseKeyURL("JWKS_URL", c.JWKSURL, demand).String()
 	}
 	issuer.Audience = cmp.Or(c.JWTAudience, issuer.Name)
 	issuer.Name = cmp.Or(c.JWTIssuer, issuer.Name)
-	if issuer.Name == "" {
-		fault("JWT_ISSUER: must be set if JWKS_URL is and BETTER_AUTH_URL is not")
-	}
-	if issuer.Audience == "" {
-		fault("JWT_AUDIENCE: must be set if JWKS_URL is and BETTER_AUTH_URL is not")
-	}
+	const missing = "%s: must be set if JWKS_URL is and BETTER_AUTH_URL is not"
+	demand(issuer.Name != "", missing, "JWT_ISSUER")
+	demand(issuer.Audience != "", missing, "JWT_AUDIENCE")
 	return issuer
 }
 
 // parseKeyURL parses the URL of a key set. In production it must be https, except on a private network: who can change the
 // keys on their way can sign tokens for any user.
-func (c *Config) parseKeyURL(name, text string, fault func(format string, args ...any)) *url.URL {
+func (c *Config) parseKeyURL(name, text string, demand demander) *url.URL {
 	u, err := url.Parse(strings.TrimSpace(text))
-	switch {
-	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.Fragment != "":
-		fault("%s: is not a URL such as https://app.example.com", name)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.Fragment != "" {
+		demand(false, "%s: is not a URL such as https://app.example.com", name)
 		return &url.URL{}
-	case c.Production() && u.Scheme == "http" && !private(u.Hostname()):
-		fault("%s: needs https in production, except on a private network", name)
 	}
+	demand(!c.Production() || u.Scheme == "https" || private(u.Hostname()), "%s: needs https in production, except on a private network", name)
 	return u
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/gofiber/fiber/v2/utils"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
@@ -22,29 +23,24 @@ type Metrics struct {
 
 // NewMetrics makes the metrics of the server, the Go runtime and the process, and adds those of other collectors.
 func NewMetrics(others ...prometheus.Collector) *Metrics {
-	m := &Metrics{
-		registry: prometheus.NewRegistry(),
-		durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewBuildInfoCollector(), collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(others...)
+	create := promauto.With(registry)
+	return &Metrics{
+		registry: registry,
+		durations: create.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "taskapi_http_request_duration_seconds",
 			Help:    "Time from the request's arrival to its answer.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}, []string{"method", "route", "status"}),
-		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "taskapi_http_requests_in_flight",
-			Help: "Requests that are being answered.",
-		}),
-		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
+		inFlight: create.NewGauge(prometheus.GaugeOpts{Name: "taskapi_http_requests_in_flight", Help: "Requests that are being answered."}),
+		refusals: create.NewCounterVec(prometheus.CounterOpts{
 			Name: "taskapi_auth_refusals_total",
 			Help: "Requests that were answered 401, by the reason in the log.",
 		}, []string{"reason"}),
 	}
-	m.registry.MustRegister(m.durations, m.inFlight, m.refusals,
-		collectors.NewBuildInfoCollector(),
-		collectors.NewGoCollector(),
-		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-	)
-	m.registry.MustRegister(others...)
-	return m
 }
 
 // Handler serves the metrics in Prometheus's formats on GET /metrics, and nothing else.

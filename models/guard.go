@@ -20,27 +20,24 @@ func (e enclosed) Build(builder clause.Builder) {
 	_ = builder.WriteByte(')')
 }
 
-// Guard is the GORM plugin that fails whatever could cross from one user to another: a read, update or delete of an owned
-// model without OwnedBy, an ownerless create, an upsert, and SQL that it cannot judge.
-type Guard struct{ trips *atomic.Uint64 }
-
-// NewGuard makes a guard that has stopped nothing yet.
-func NewGuard() Guard { return Guard{trips: &atomic.Uint64{}} }
+// Guard is the GORM plugin that stops statements which could reach the rows of another user: a read, update or delete of an
+// owned model without [OwnedBy], a create without an owner, an upsert, and SQL text.
+type Guard struct{ trips atomic.Uint64 }
 
 // Trips counts the statements that the guard has stopped.
-func (g Guard) Trips() uint64 { return g.trips.Load() }
+func (g *Guard) Trips() uint64 { return g.trips.Load() }
 
-// stop fails a statement and counts it.
-func (g Guard) stop(db *gorm.DB, why error) {
+// stop makes a statement fail, and counts it.
+func (g *Guard) stop(db *gorm.DB, why error) {
 	g.trips.Add(1)
 	_ = db.AddError(why)
 }
 
 // Name implements [gorm.Plugin].
-func (Guard) Name() string { return "taskapi:isolation" }
+func (*Guard) Name() string { return "taskapi:isolation" }
 
 // Initialize implements [gorm.Plugin].
-func (g Guard) Initialize(db *gorm.DB) error {
+func (g *Guard) Initialize(db *gorm.DB) error {
 	callbacks := db.Callback()
 	return errors.Join(
 		callbacks.Create().Before("*").Register(g.Name(), g.create),
@@ -52,26 +49,26 @@ func (g Guard) Initialize(db *gorm.DB) error {
 	)
 }
 
-// exempt tells whether the guard has no say in a statement: it was freed by name, or touches only the table of a model
-// that nobody owns.
+// exempt reports whether the guard does not check a statement: its session is one of [AcrossOwners], or it uses only the table
+// of a model that is not owned.
 func exempt(stmt *gorm.Statement) bool {
 	free, _ := stmt.Settings.Load(acrossOwners)
 	return free == true || plain(stmt) && stmt.Schema.LookUpField(ownerColumn) == nil
 }
 
-// plain tells whether a statement is on the table of its model alone: SQL text, a table without its model, and joins
-// could reach others.
+// plain reports whether a statement uses only the table of its model. SQL text, a table without its model, and joins could
+// use others.
 func plain(stmt *gorm.Statement) bool {
 	_, from := stmt.Clauses["FROM"]
 	return stmt.Schema != nil && stmt.Table == stmt.Schema.Table && stmt.TableExpr == nil && stmt.SQL.Len() == 0 &&
 		len(stmt.Joins) == 0 && !from
 }
 
-// rows lets a statement pass if the owner is among its conditions, and sees to it that none of the others can
-// loosen it: WHERE owner AND (the rest), also where the rest holds an OR.
-func (g Guard) rows(db *gorm.DB) {
+// rows stops a statement unless the owner is one of its conditions. It rewrites the conditions as WHERE owner AND (the rest),
+// so that an OR in the rest cannot select the rows of others.
+func (g *Guard) rows(db *gorm.DB) {
 	if errors.Is(db.Error, ErrNoOwner) {
-		g.trips.Add(1) // OwnedBy was given nobody
+		g.trips.Add(1) // OwnedBy got an empty id
 	}
 	if db.Error != nil || exempt(db.Statement) {
 		return
@@ -92,8 +89,8 @@ func (g Guard) rows(db *gorm.DB) {
 	g.stop(db, ErrNotConfined)
 }
 
-// create lets rows of an owned model pass if each names its owner and none can replace another.
-func (g Guard) create(db *gorm.DB) {
+// create stops an insert of owned rows if a row has no owner or can replace another.
+func (g *Guard) create(db *gorm.DB) {
 	stmt := db.Statement
 	if exempt(stmt) {
 		return
@@ -106,7 +103,7 @@ func (g Guard) create(db *gorm.DB) {
 	}
 }
 
-// owned tells whether a value to be created, a struct, a map or a slice of them, holds a user id throughout.
+// owned reports whether a value to be created has a user id: a struct or a map, or all elements of a slice of them.
 func owned(stmt *gorm.Statement, value reflect.Value) bool {
 	value = reflect.Indirect(value)
 	switch value.Kind() {

@@ -21,7 +21,7 @@ const tasksElsewhere = "CREATE TABLE tasks (%s, %s NOT NULL, title TEXT NOT NULL
 var foreignTables = map[string]string{
 	"CREATE TABLE tasks (name VARCHAR(100) NOT NULL)":                                                                "it has no column id",
 	"CREATE TABLE tasks (id SERIAL PRIMARY KEY, title TEXT NOT NULL)":                                                "it has no column user_id",
-	"CREATE TABLE users (id SERIAL PRIMARY KEY, email TEXT NOT NULL)":                                                "its column email, is another program's",
+	"CREATE TABLE users (id SERIAL PRIMARY KEY, email TEXT NOT NULL)":                                                "its column id is of type integer: if it holds the accounts, set auth_users_table=users",
 	fmt.Sprintf(tasksElsewhere, "id UUID PRIMARY KEY", "user_id TEXT", "completed BOOLEAN"):                          "its column id is of type uuid",
 	fmt.Sprintf(tasksElsewhere, "id BIGINT NOT NULL PRIMARY KEY", "user_id TEXT", "completed BOOLEAN"):               "its column id demands a value",
 	fmt.Sprintf(tasksElsewhere, "id SERIAL PRIMARY KEY", "user_id INTEGER", "completed BOOLEAN"):                     "its column user_id is of type integer",

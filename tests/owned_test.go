@@ -3,6 +3,7 @@ package tests
 import (
 	"context"
 	"errors"
+	"io"
 	"reflect"
 	"testing"
 
@@ -84,7 +85,7 @@ func copyModels(t testing.TB, from, to string, owned []any) error {
 	require.NoError(t, err)
 	target, err := config.ParseDatabaseURL(to)
 	require.NoError(t, err)
-	_, err = transfer.Copy(context.Background(), source, target, owned, func(string, string, int64, int64) {})
+	_, err = transfer.Copy(context.Background(), source, target, owned, io.Discard)
 	return err
 }
 

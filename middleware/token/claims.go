@@ -105,13 +105,9 @@ func decodeString(value jsontext.Value) (text string, err error) {
 // CheckUserID returns an error if id cannot name a user. A user id has 1 to 255 characters of UTF-8, without NUL, and is not
 // blank.
 func CheckUserID(id string) error {
-	switch {
-	case strings.TrimSpace(id) == "":
-		return errors.New("the user id is blank")
-	case !utf8.ValidString(id) || strings.ContainsRune(id, 0):
-		return errors.New("the user id has a character that cannot be stored")
-	case utf8.RuneCountInString(id) > maxUserID:
-		return errors.New("the user id is longer than 255 characters")
+	blank, long := strings.TrimSpace(id) == "", utf8.RuneCountInString(id) > maxUserID
+	if blank || long || !utf8.ValidString(id) || strings.ContainsRune(id, 0) {
+		return errors.New("the user id must not be blank, longer than 255 characters, or have characters that cannot be stored")
 	}
 	return nil
 }

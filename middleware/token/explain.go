@@ -26,8 +26,8 @@ func Explain(ctx context.Context, w io.Writer, cfg *config.Config, token string)
 	}
 	e := explanation{cfg: cfg, parts: strings.Split(token, ".")}
 	if cfg.Issuer.KeySetURL != "" {
-		e.keys = emptyKeySet(cfg.Issuer)
-		e.unreachable = e.keys.fetch(ctx, slog.New(slog.DiscardHandler))
+		e.keys = emptyKeySet(cfg.Issuer, slog.New(slog.DiscardHandler))
+		e.unreachable = e.keys.fetch(ctx)
 	}
 	for i, part := range []*members{&e.header, &e.claims} {
 		if i < len(e.parts) {
@@ -73,7 +73,7 @@ func (e explanation) describe(err error) (reason, remedy string) {
 	errors.As(err, &refused)
 	switch {
 	case refused == "":
-		return fmt.Sprintf("the key set cannot be fetched, so that a server would answer 503: %s", withoutURL(e.unreachable)),
+		return fmt.Sprintf("the key set cannot be fetched, so that a server would answer 503: %s", e.unreachable),
 			"see that BETTER_AUTH_URL or JWKS_URL is right and can be reached from here"
 	case refused == Malformed:
 		return e.malformed()

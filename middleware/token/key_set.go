@@ -7,6 +7,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rsa"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"sync/atomic"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/MicahParks/jwkset"
 	"github.com/MicahParks/keyfunc/v3"
+	"github.com/go-json-experiment/json"
 	"github.com/golang-jwt/jwt/v5"
 	"golang.org/x/sync/singleflight"
 	"golang.org/x/time/rate"
@@ -29,6 +31,8 @@ const (
 	refreshInterval = 5 * time.Minute
 	// maxRetryWait is the longest wait between attempts at the first fetch.
 	maxRetryWait = 5 * time.Second
+	// maxKeySet is the largest key set, in bytes after decompression.
+	maxKeySet = 1 << 20
 	// Tokens with unknown keys cause at most unknownBurst fetches at once, and one more per unknownInterval.
 	unknownBurst    = 5
 	unknownInterval = 10 * time.Second
@@ -41,11 +45,12 @@ var ErrNoKeySet = models.Unavailable(errors.New("the issuer's key set has not be
 // last fetch stay valid.
 type KeySet struct {
 	issuer  config.Issuer
+	log     *slog.Logger
 	keys    jwkset.Storage
 	lookup  keyfunc.Keyfunc
-	client  atomic.Pointer[jwkset.Storage] // refetches the set if asked for an unknown key; nil before the first fetch
+	fetched atomic.Bool // once
 	fetches singleflight.Group
-	limiter *rate.Limiter
+	limiter *rate.Limiter // of fetches for unknown keys
 }
 
 // NewKeySet makes the key set of an issuer, and fetches and refreshes it in the background until ctx ends. It does not wait
@@ -54,83 +59,92 @@ func NewKeySet(ctx context.Context, issuer config.Issuer, log *slog.Logger) *Key
 	if issuer.KeySetURL == "" {
 		return nil
 	}
-	keys := emptyKeySet(issuer)
-	go keys.fetchUntilSuccess(ctx, log)
+	keys := emptyKeySet(issuer, log)
+	go keys.refresh(ctx)
 	return keys
 }
 
-func emptyKeySet(issuer config.Issuer) *KeySet {
-	k := &KeySet{issuer: issuer, keys: jwkset.NewMemoryStorage(), limiter: rate.NewLimiter(rate.Every(unknownInterval), unknownBurst)}
+func emptyKeySet(issuer config.Issuer, log *slog.Logger) *KeySet {
+	limiter := rate.NewLimiter(rate.Every(unknownInterval), unknownBurst)
+	k := &KeySet{issuer: issuer, log: log, keys: jwkset.NewMemoryStorage(), limiter: limiter}
 	k.lookup, _ = keyfunc.New(keyfunc.Options{Storage: k.keys, UseWhitelist: []jwkset.USE{jwkset.UseSig, ""}}) // an error only without storage
 	return k
 }
 
-// fetchUntilSuccess repeats the first fetch until it succeeds or ctx ends.
-func (k *KeySet) fetchUntilSuccess(ctx context.Context, log *slog.Logger) {
+// refresh fetches the set until ctx ends: until the first success after short waits, then every [refreshInterval].
+func (k *KeySet) refresh(ctx context.Context) {
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, maxRetryWait) {
-		err := k.fetch(ctx, log)
-		if err == nil || ctx.Err() != nil {
-			return
+		_ = k.fetch(ctx)
+		if k.fetched.Load() {
+			wait = refreshInterval
 		}
-		log.Warn("cannot fetch the key set", "cause", withoutURL(err))
 		select {
 		case <-ctx.Done():
+			return
 		case <-time.After(wait):
 		}
 	}
 }
 
-// fetch makes one attempt at the first fetch. If it succeeds, the set is refreshed until ctx ends.
-func (k *KeySet) fetch(ctx context.Context, log *slog.Logger) (err error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer func() {
-		if err != nil {
-			cancel()
-		}
-	}()
-	remote, err := jwkset.NewStorageFromHTTP(k.issuer.KeySetURL, jwkset.HTTPClientStorageOptions{
-		// Keys come only from this URL: a redirect is not followed and is not a key set.
-		Client: &http.Client{Transport: keySetTransport{}, CheckRedirect: func(*http.Request, []*http.Request) error {
-			return http.ErrUseLastResponse
-		}},
-		Ctx:             ctx,
-		HTTPTimeout:     fetchTimeout,
-		RefreshInterval: refreshInterval,
-		RefreshErrorHandler: func(_ context.Context, err error) {
-			log.Warn("cannot refresh the key set", "cause", withoutURL(err))
-		},
-		Storage: k.keys,
-	})
+// fetch replaces the keys by those that the issuer publishes. If it fails, the keys stay.
+func (k *KeySet) fetch(ctx context.Context) error {
+	err := k.replaceKeys(ctx)
+	switch {
+	case err == nil:
+		k.fetched.Store(true)
+	case k.fetched.Load():
+		k.log.Warn("cannot refresh the key set", "cause", err.Error())
+	case ctx.Err() == nil:
+		k.log.Warn("cannot fetch the key set", "cause", err.Error())
+	}
+	return err
+}
+
+// replaceKeys returns errors without the URL, whose query may hold a secret. Keys of types that the program does not know are
+// left out.
+func (k *KeySet) replaceKeys(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, k.issuer.KeySetURL, http.NoBody)
+	if err != nil {
+		return errors.New("the URL is not valid")
+	}
+	response, err := http.DefaultTransport.RoundTrip(request) // unlike a client, follows no redirect
 	if err != nil {
 		return err
 	}
-	client, err := jwkset.NewHTTPClient(jwkset.HTTPClientOptions{
-		HTTPURLs:          map[string]jwkset.Storage{k.issuer.KeySetURL: remote},
-		RateLimitWaitMax:  fetchTimeout,                 // also limits the fetch
-		RefreshUnknownKID: rate.NewLimiter(rate.Inf, 0), // find has its own limit, which makes no request wait
-	})
-	if err == nil {
-		k.client.Store(&client)
+	defer response.Body.Close()
+	var set jwkset.JWKSMarshal
+	err = json.UnmarshalRead(io.LimitReader(response.Body, maxKeySet), &set)
+	if err != nil || response.StatusCode != http.StatusOK || set.Keys == nil {
+		return errors.New("the answer is not a key set")
 	}
-	return err
+	var keys []jwkset.JWK
+	for _, published := range set.Keys {
+		key, err := jwkset.NewJWKFromMarshal(published, jwkset.JWKMarshalOptions{Private: true}, jwkset.JWKValidateOptions{})
+		if err == nil {
+			keys = append(keys, key)
+		} else if !errors.Is(err, jwkset.ErrUnsupportedKey) {
+			return err
+		}
+	}
+	return k.keys.KeyReplaceAll(ctx, keys)
 }
 
 // find returns the key that a token names. If the key is unknown, it fetches the set again; concurrent requests share one
 // fetch.
 func (k *KeySet) find(token *jwt.Token) (any, error) {
-	id, _ := token.Header["kid"].(string)
-	if id == "" {
+	if id, _ := token.Header["kid"].(string); id == "" {
 		return nil, NoKeyID
 	}
-	client := k.client.Load()
-	if client == nil {
+	if !k.fetched.Load() {
 		return nil, ErrNoKeySet
 	}
 	key, err := k.lookup.Keyfunc(token)
 	if errors.Is(err, jwkset.ErrKeyNotFound) {
 		_, _, _ = k.fetches.Do("", func() (any, error) {
 			if k.limiter.Allow() {
-				_, _ = (*client).KeyRead(context.Background(), id)
+				return nil, k.fetch(context.Background())
 			}
 			return nil, nil
 		})

@@ -5,8 +5,12 @@ package database
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"net"
 	"slices"
 	"strings"
 	"time"
@@ -72,7 +76,9 @@ func Migrate(ctx context.Context, cfg *config.Config, owned []any, log *slog.Log
 
 // open makes a pool of connections and prepares the database behind it. While that cannot be reached it tries again, for
 // STARTUP_WAIT.
-func open(ctx context.Context, cfg *config.Config, database config.Database, log *slog.Logger, prepare func(*gorm.DB) error) (*gorm.DB, error) {
+func open(ctx context.Context, cfg *config.Config, database config.Database, log *slog.Logger, prepare func(*gorm.DB) error) (
+	*gorm.DB, error,
+) {
 	engine, err := newEngine(database, serving)
 	if err != nil {
 		return nil, err
@@ -107,7 +113,7 @@ func newSession(engine engine, log logger.Interface) (db *gorm.DB, pool *sql.DB,
 		NowFunc: func() time.Time { return time.Now().UTC().Truncate(time.Microsecond) },
 	})
 	if err == nil {
-		err = db.Use(models.NewGuard())
+		err = db.Use(&models.Guard{})
 	}
 	pool, _ = db.DB() // there, even if the engine did not answer
 	return db, pool, err
@@ -152,4 +158,14 @@ func Close(db *gorm.DB) error {
 		return err
 	}
 	return pool.Close()
+}
+
+// Unavailable reports whether an error means that the database cannot be reached, is too slow or cannot take the
+// statement for now, so that the same request may succeed later.
+func Unavailable(err error) bool {
+	var network net.Error
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) ||
+		errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &network) ||
+		postgresUnavailable(err) || sqliteUnavailable(err)
 }

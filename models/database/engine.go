@@ -34,8 +34,9 @@ type migrations interface {
 	columns(db *gorm.DB, table string) ([]column, error)
 	// ownerKeys returns the foreign keys of a table's user_id.
 	ownerKeys(db *gorm.DB, table, users string) ([]ownerKey, error)
-	// setOwnerKey gives a table's user_id its foreign key. It replaces the key of that name, or all of them.
-	setOwnerKey(tx *gorm.DB, table, users string, all bool) error
+	// setOwnerKey gives a table's user_id its foreign key. It replaces the key of that name, or all of them. The keys are those
+	// that ownerKeys returns.
+	setOwnerKey(tx *gorm.DB, table, users string, keys []ownerKey, all bool) error
 }
 
 // copies are what reading and writing a whole database takes.
@@ -44,9 +45,9 @@ type copies interface {
 	begin(tx *gorm.DB) (identity string, err error)
 	// byteOrder is the collation that orders text by its bytes.
 	byteOrder() string
-	// lockTables keeps everyone else from writing.
-	lockTables(tx *gorm.DB, tables []string) error
-	// lastID is the last id that a table gave out, or 0.
+	// lockTable prevents other sessions from writing to a table.
+	lockTable(tx *gorm.DB, table string) error
+	// lastID returns the last id that a table gave out or that a row has, or 0.
 	lastID(tx *gorm.DB, table string) (int64, error)
 	// setLastID has a table give out ids from the next one on, or later ones if it has been there.
 	setLastID(tx *gorm.DB, table string, id int64) error
@@ -70,6 +71,12 @@ func newEngine(database config.Database, purpose purpose) (engine, error) {
 		return newSQLite(database.Source, purpose)
 	}
 	return newPostgres(database)
+}
+
+// query returns what an SQL text selects: one value, or a slice of rows.
+func query[T any](db *gorm.DB, text string, args ...any) (found T, err error) {
+	err = db.Raw(text, args...).Scan(&found).Error
+	return found, err
 }
 
 // engineOf returns the engine behind a GORM session.

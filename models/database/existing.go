@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/schema"
 )
 
 // column is what a migration needs to know of a table's column.
@@ -18,20 +19,19 @@ type column struct {
 
 // checkExisting returns an error if a model's table exists but belongs to another program: rows of the model could not be
 // read from it or inserted into it. Columns that the migration can add may be missing.
-func checkExisting(tx *gorm.DB, model any) error {
-	stmt := &gorm.Statement{DB: tx}
-	if err := stmt.Parse(model); err != nil {
-		return err
-	}
-	columns, err := engineOf(tx).columns(tx, stmt.Schema.Table)
+func checkExisting(tx *gorm.DB, model *schema.Schema) error {
+	columns, err := engineOf(tx).columns(tx, model.Table)
 	if err != nil || len(columns) == 0 {
 		return err
 	}
 	fault := func(format string, args ...any) error {
-		return fmt.Errorf("the table %s is another program's: "+format, append([]any{stmt.Schema.Table}, args...)...)
+		if model.Table == "users" {
+			format += ": if it holds the accounts, set AUTH_USERS_TABLE=users"
+		}
+		return fmt.Errorf("the table "+model.Table+" is another program's: "+format, args...)
 	}
-	for _, name := range stmt.Schema.DBNames {
-		field := stmt.Schema.LookUpField(name)
+	for _, name := range model.DBNames {
+		field := model.LookUpField(name)
 		i := slices.IndexFunc(columns, func(c column) bool { return c.Name == name })
 		switch {
 		case i < 0 && (field.PrimaryKey || field.NotNull && !field.HasDefaultValue):
@@ -41,20 +41,9 @@ func checkExisting(tx *gorm.DB, model any) error {
 		}
 	}
 	for _, c := range columns {
-		if field := stmt.Schema.LookUpField(c.Name); c.Required && (field == nil || field.AutoIncrement) {
+		if field := model.LookUpField(c.Name); c.Required && (field == nil || field.AutoIncrement) {
 			return fault("its column %s demands a value", c.Name)
 		}
 	}
 	return nil
-}
-
-// checkUsersTable returns an error if the table users exists and users cannot be added to it by their id.
-func checkUsersTable(tx *gorm.DB) error {
-	columns, err := engineOf(tx).columns(tx, "users")
-	for _, c := range columns {
-		if c.Required && c.Name != "id" && c.Name != "created_at" {
-			return fmt.Errorf("the table users, with its column %s, is another program's: if it holds the accounts, set AUTH_USERS_TABLE=users", c.Name)
-		}
-	}
-	return err
 }

@@ -10,7 +10,7 @@ import (
 
 // Collectors tell Prometheus of the pool of connections and of the guard of isolation.
 func Collectors(db *gorm.DB) []prometheus.Collector {
-	guard := db.Plugins[models.Guard{}.Name()].(models.Guard)
+	guard := db.Plugins[(*models.Guard)(nil).Name()].(*models.Guard)
 	all := []prometheus.Collector{prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Name: "taskapi_isolation_guard_trips_total",
 		Help: "Statements that could have crossed from one user to another and were stopped. Any is a bug of this program.",

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/schema"
 
 	"taskapi/models"
 )
@@ -20,26 +21,23 @@ func migrate(db *gorm.DB, owned []any, externalUsers string) error {
 	return engine.finish(db)
 }
 
-// migrateTables does so in the transaction that it is given. A table that another program made in the form of a model is
-// adopted, with a user for each owner in it, unless the users are external. A table that does not have the form is refused
-// and left as it is.
+// migrateTables does it in the transaction tx. A table that another program made in the form of a model is adopted: its owners
+// are added to the users, unless the users are external. A table in another form is refused and not changed.
 func migrateTables(tx *gorm.DB, owned []any, externalUsers string) error {
 	if err := engineOf(tx).lock(tx); err != nil {
 		return err
 	}
 	if externalUsers == "" {
-		if err := checkUsersTable(tx); err != nil {
-			return err
-		}
-		if err := migrateTable(tx, &models.User{}); err != nil {
+		if _, err := migrateTable(tx, &models.User{}); err != nil {
 			return err
 		}
 	}
 	for _, model := range owned {
-		if err := migrateTable(tx, model); err != nil {
+		table, err := migrateTable(tx, model)
+		if err != nil {
 			return err
 		}
-		err := ensureOwnerKey(tx, model, externalUsers)
+		err = ensureOwnerKey(tx, table, externalUsers)
 		if err != nil && externalUsers != "" {
 			err = fmt.Errorf("AUTH_USERS_TABLE: %w", err)
 		}
@@ -50,34 +48,39 @@ func migrateTables(tx *gorm.DB, owned []any, externalUsers string) error {
 	return nil
 }
 
-func migrateTable(tx *gorm.DB, model any) error {
-	if err := checkExisting(tx, model); err != nil {
-		return err
+// migrateTable returns the name of the table.
+func migrateTable(tx *gorm.DB, model any) (string, error) {
+	schema, err := schemaOf(tx, model)
+	if err == nil {
+		err = checkExisting(tx, schema)
 	}
-	return tx.AutoMigrate(model)
+	if err != nil {
+		return "", err
+	}
+	return schema.Table, tx.AutoMigrate(model)
 }
 
 // checkTables returns an error if a table or one of its columns is missing. A server that does not migrate needs them.
-func checkTables(db *gorm.DB, owned []any, externalUsers string) (err error) {
+func checkTables(db *gorm.DB, owned []any, externalUsers string) error {
 	for _, model := range owned {
+		found := db.Limit(0).Find(model)
+		err := found.Error
 		if err == nil {
-			err = db.Limit(0).Find(model).Error
+			err = checkOwnerKey(db, found.Statement.Table, externalUsers)
 		}
-		if err == nil {
-			err = checkOwnerKey(db, model, externalUsers)
+		if err != nil && !Unavailable(err) {
+			err = fmt.Errorf("the tables are not up to date, run the command migrate: %w", err)
+		}
+		if err != nil {
+			return err
 		}
 	}
-	if err != nil && !Unavailable(err) {
-		return fmt.Errorf("the tables are not up to date, run the command migrate: %w", err)
-	}
-	return err
+	return nil
 }
 
-// tableOf returns the name of a model's table.
-func tableOf(db *gorm.DB, model any) (string, error) {
+// schemaOf returns the schema of a model.
+func schemaOf(db *gorm.DB, model any) (*schema.Schema, error) {
 	stmt := &gorm.Statement{DB: db}
-	if err := stmt.Parse(model); err != nil {
-		return "", err
-	}
-	return stmt.Schema.Table, nil
+	err := stmt.Parse(model)
+	return stmt.Schema, err
 }

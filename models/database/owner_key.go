@@ -19,14 +19,10 @@ type ownerKey struct {
 // ownerKeyName is the name that GORM would give the constraint.
 func ownerKeyName(table string) string { return "fk_" + table + "_user" }
 
-// ensureOwnerKey makes user_id of an owned model's table reference the users' id. In the program's own table of users,
-// owners that are missing are added, and keys that another program made stay. With external users the key is the only one,
-// and all owners must be there.
-func ensureOwnerKey(tx *gorm.DB, model any, externalUsers string) error {
-	table, err := tableOf(tx, model)
-	if err != nil {
-		return err
-	}
+// ensureOwnerKey makes user_id of an owned model's table reference the users' id. It adds missing owners to the program's own
+// users, and keeps foreign keys that another program made. With external users it returns an error if an owner is missing,
+// and removes all other foreign keys of user_id.
+func ensureOwnerKey(tx *gorm.DB, table, externalUsers string) error {
 	engine, users := engineOf(tx), cmp.Or(externalUsers, "users")
 	keys, err := engine.ownerKeys(tx, table, users)
 	if err != nil {
@@ -46,15 +42,11 @@ func ensureOwnerKey(tx *gorm.DB, model any, externalUsers string) error {
 	if err != nil {
 		return err
 	}
-	return engine.setOwnerKey(tx, table, users, externalUsers != "")
+	return engine.setOwnerKey(tx, table, users, keys, externalUsers != "")
 }
 
 // checkOwnerKey returns an error if an owned model's table does not reference the right users.
-func checkOwnerKey(db *gorm.DB, model any, externalUsers string) error {
-	table, err := tableOf(db, model)
-	if err != nil {
-		return err
-	}
+func checkOwnerKey(db *gorm.DB, table, externalUsers string) error {
 	users := cmp.Or(externalUsers, "users")
 	keys, err := engineOf(db).ownerKeys(db, table, users)
 	if err == nil && !slices.ContainsFunc(keys, func(key ownerKey) bool { return key.Right }) {
@@ -83,8 +75,8 @@ func checkExternalUsers(tx *gorm.DB, table, users string) error {
 		WHERE NOT EXISTS (SELECT 1 FROM ? AS account WHERE account.id = owned.user_id)`,
 		clause.Table{Name: table}, clause.Table{Name: users}).Row().Scan(&rows, &owners)
 	if err == nil && rows > 0 {
-		err = fmt.Errorf("%s has rows of users without an account in %s (rows: %d, users: %d): delete the rows or add the accounts first; nothing was changed",
-			table, users, rows, owners)
+		err = fmt.Errorf("%s has rows of users without an account in %s (rows: %d, users: %d): "+
+			"delete the rows or add the accounts first; nothing was changed", table, users, rows, owners)
 	}
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
 	"strings"
 	"sync/atomic"
@@ -15,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 	"gorm.io/driver/postgres"
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 
 	"taskapi/config"
 )
@@ -48,8 +50,7 @@ func newPostgres(database config.Database) (engine, error) {
 func (postgresEngine) conns(allowed int) int { return allowed }
 
 func (e postgresEngine) advice(db *gorm.DB) string {
-	var timeout string
-	if e.pooled && db.Raw("SHOW statement_timeout").Scan(&timeout).Error == nil && timeout == "0" {
+	if timeout, err := query[string](db, "SHOW statement_timeout"); e.pooled && err == nil && timeout == "0" {
 		return "the pooler's sessions have no statement_timeout: what outlives a request's deadline goes on"
 	}
 	return ""
@@ -117,3 +118,35 @@ func temporary(fault *pgconn.PgError) bool {
 	// A lock not available; a replica, or a primary being switched; a statement prepared before a migration.
 	return fault.Code == "55P03" || fault.Code == "25006" || fault.Code == "0A000"
 }
+
+func (postgresEngine) begin(tx *gorm.DB) (identity string, err error) {
+	err = tx.Exec("SET LOCAL TimeZone = 'UTC'; SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0").Error
+	if err != nil {
+		return "", err
+	}
+	return query[string](tx, `SELECT format('%s %s %s', oid, extract(epoch FROM pg_postmaster_start_time()), current_schema())
+		FROM pg_database WHERE datname = current_database()`)
+}
+
+func (postgresEngine) byteOrder() string { return `"C"` }
+
+func (postgresEngine) lockTable(tx *gorm.DB, table string) error {
+	return tx.Exec("LOCK TABLE " + table + " IN EXCLUSIVE MODE").Error
+}
+
+func (postgresEngine) lastID(tx *gorm.DB, table string) (int64, error) {
+	return query[int64](tx, `SELECT greatest(pg_sequence_last_value(pg_get_serial_sequence(?, 'id')::regclass), (SELECT max(id) FROM ?), 0)`,
+		table, clause.Table{Name: table})
+}
+
+// setLastID implements [copies]. Unlike setval, RESTART is undone with its transaction.
+func (postgresEngine) setLastID(tx *gorm.DB, table string, id int64) error {
+	return tx.Exec(fmt.Sprintf(`DO $$ DECLARE ids regclass := pg_get_serial_sequence('%s', 'id'); BEGIN
+		EXECUTE format('ALTER SEQUENCE %%s RESTART WITH %%s', ids, greatest(pg_sequence_last_value(ids), %d));
+		PERFORM nextval(ids);
+	END $$`, table, id)).Error
+}
+
+func (postgresEngine) publish() error { return nil }
+
+func (postgresEngine) discard() {}

@@ -43,34 +43,28 @@ func (postgresEngine) fits(field schema.DataType, column string) bool {
 	return postgresTypes[field] != nil && postgresTypes[field].MatchString(column)
 }
 
-func (postgresEngine) columns(db *gorm.DB, table string) (found []column, err error) {
-	err = db.Raw(`SELECT attname AS name, format_type(atttypid, atttypmod) AS type,
+func (postgresEngine) columns(db *gorm.DB, table string) ([]column, error) {
+	return query[[]column](db, `SELECT attname AS name, format_type(atttypid, atttypmod) AS type,
 		atttypid IN ('text'::regtype, 'varchar'::regtype) AS text,
 		attnotnull AND NOT atthasdef AND attidentity = '' AS required
 		FROM pg_attribute WHERE attrelid = to_regclass(?) AND attnum > 0 AND NOT attisdropped`,
-		db.Statement.Quote(table)).Scan(&found).Error
-	return found, err
+		db.Statement.Quote(table))
 }
 
-func (postgresEngine) ownerKeys(db *gorm.DB, table, users string) (keys []ownerKey, err error) {
-	err = db.Raw(`SELECT conname AS name,
+func (postgresEngine) ownerKeys(db *gorm.DB, table, users string) ([]ownerKey, error) {
+	return query[[]ownerKey](db, `SELECT conname AS name,
 		coalesce(confrelid = to_regclass(?), false) AND target.attname = 'id' AND confdeltype = 'c' AS right
 		FROM pg_constraint
 		JOIN pg_attribute own ON own.attrelid = conrelid AND conkey = ARRAY[own.attnum]
 		JOIN pg_attribute target ON target.attrelid = confrelid AND confkey = ARRAY[target.attnum]
 		WHERE contype = 'f' AND conrelid = to_regclass(?) AND own.attname = 'user_id'`,
-		db.Statement.Quote(users), db.Statement.Quote(table)).Scan(&keys).Error
-	return keys, err
+		db.Statement.Quote(users), db.Statement.Quote(table))
 }
 
 // setOwnerKey implements [migrations]. It gives up after five seconds rather than hold up everyone who waits behind it for
 // the users.
-func (e postgresEngine) setOwnerKey(tx *gorm.DB, table, users string, all bool) error {
-	keys, err := e.ownerKeys(tx, table, users)
-	if err != nil {
-		return err
-	}
-	statement, names := "ALTER TABLE ? ", []any{clause.Table{Name: table}}
+func (postgresEngine) setOwnerKey(tx *gorm.DB, table, users string, keys []ownerKey, all bool) error {
+	statement, names := "SET LOCAL lock_timeout = '5s'; ALTER TABLE ? ", []any{clause.Table{Name: table}}
 	for _, key := range keys {
 		if all || key.Name == ownerKeyName(table) {
 			statement += "DROP CONSTRAINT ?, "
@@ -79,8 +73,5 @@ func (e postgresEngine) setOwnerKey(tx *gorm.DB, table, users string, all bool) 
 	}
 	statement += "ADD CONSTRAINT ? FOREIGN KEY (user_id) REFERENCES ? (id) ON DELETE CASCADE"
 	names = append(names, clause.Column{Name: ownerKeyName(table)}, clause.Table{Name: users})
-	if err := tx.Exec("SET LOCAL lock_timeout = '5s'").Error; err != nil {
-		return err
-	}
 	return tx.Exec(statement, names...).Error
 }

@@ -3,46 +3,51 @@ package database
 import (
 	"context"
 	"database/sql"
+	"fmt"
+	"slices"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/logger"
+	"gorm.io/gorm/schema"
 
 	"taskapi/config"
 	"taskapi/models"
 )
 
-// Session is a database in the one transaction of a copy, free of the guard. [Session.Commit] makes what was written the
-// content of the database; [Session.Close] without it leaves the database as it was.
+// Session is one transaction on the source or the target of a copy, which the guard does not check. [Session.Commit] makes
+// what was written the content of the database. After [Session.Close] without it the database is as it was.
 type Session struct {
 	*gorm.DB
+	name     string
 	engine   engine
 	pool     *sql.DB
 	tx       *sql.Tx
 	identity string
 }
 
-// OpenSource begins to read a database as of one moment. It neither makes nor changes it.
+// OpenSource begins to read a database as of one moment. It neither creates nor changes the database.
 func OpenSource(ctx context.Context, database config.Database) (*Session, error) {
-	return begin(ctx, database, copySource, sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
+	return begin(ctx, "source", database, copySource, sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
 }
 
-// OpenTarget begins to write a database. An SQLite file must not exist yet, or the error is [fs.ErrExist].
+// OpenTarget begins to write a database. If it is an SQLite file that exists, the error wraps [fs.ErrExist].
 func OpenTarget(ctx context.Context, database config.Database) (*Session, error) {
-	return begin(ctx, database, copyTarget, sql.TxOptions{Isolation: sql.LevelReadCommitted})
+	return begin(ctx, "target", database, copyTarget, sql.TxOptions{Isolation: sql.LevelReadCommitted})
 }
 
-func begin(ctx context.Context, database config.Database, purpose purpose, options sql.TxOptions) (*Session, error) {
+func begin(ctx context.Context, role string, database config.Database, purpose purpose, options sql.TxOptions) (*Session, error) {
+	s := &Session{name: fmt.Sprintf("%s (%s)", role, database)}
 	engine, err := newEngine(database, purpose)
 	if err != nil {
-		return nil, err
+		return nil, s.Fault(err)
 	}
-	s := &Session{engine: engine}
+	s.engine = engine
 	s.DB, s.pool, err = newSession(engine, logger.Discard)
 	if err == nil {
 		err = s.pool.PingContext(ctx)
 	}
 	if err == nil {
-		s.tx, err = s.pool.BeginTx(context.WithoutCancel(ctx), &options) // the end of ctx ends statements, but never a commit
+		s.tx, err = s.pool.BeginTx(context.WithoutCancel(ctx), &options) // the end of ctx ends statements, but not a commit
 	}
 	if err == nil {
 		s.DB = models.AcrossOwners(s.WithContext(ctx))
@@ -51,37 +56,52 @@ func begin(ctx context.Context, database config.Database, purpose purpose, optio
 	}
 	if err != nil {
 		s.Close()
-		return nil, err
+		return nil, s.Fault(err)
 	}
 	return s, nil
+}
+
+// Fault adds to an error, unless it is nil, which database it is of.
+func (s *Session) Fault(err error) error {
+	if err != nil {
+		err = fmt.Errorf("the %s: %w", s.name, err)
+	}
+	return err
 }
 
 // Same reports whether two sessions are known to be on one database, whatever their URLs.
 func (s *Session) Same(other *Session) bool { return s.identity != "" && s.identity == other.identity }
 
-// Columns returns the names of a table's columns, none if there is no such table.
-func (s *Session) Columns(table string) (names []string, err error) {
-	columns, err := s.engine.columns(s.DB, table)
-	for _, c := range columns {
-		names = append(names, c.Name)
+// Fields returns the name of a model's table and the fields that it has columns for. It returns an error if the table does not
+// exist, or has no column for a field that needs a value.
+func (s *Session) Fields(model any) (table string, fields []*schema.Field, err error) {
+	schema, err := schemaOf(s.DB, model)
+	if err != nil {
+		return "", nil, err
 	}
-	return names, err
+	columns, err := s.engine.columns(s.DB, schema.Table)
+	if err == nil && len(columns) == 0 {
+		err = fmt.Errorf("has no table of %s", schema.Table)
+	}
+	for _, name := range schema.DBNames {
+		field := schema.LookUpField(name)
+		if slices.ContainsFunc(columns, func(c column) bool { return c.Name == name }) {
+			fields = append(fields, field)
+		} else if field.NotNull && !field.HasDefaultValue && err == nil {
+			err = fmt.Errorf("its table %s has no column %s", schema.Table, name)
+		}
+	}
+	return schema.Table, fields, err
 }
 
-// ByteOrder is the collation that orders text by its bytes.
+// ByteOrder returns the collation that orders text by its bytes.
 func (s *Session) ByteOrder() string { return s.engine.byteOrder() }
 
-// LastID is the last id that a table gave out, even if its row is gone.
-func (s *Session) LastID(table string) (id int64, err error) {
-	var last int64
-	if err := s.Raw("SELECT coalesce(max(id), 0) FROM " + table).Row().Scan(&last); err != nil {
-		return 0, err
-	}
-	id, err = s.engine.lastID(s.DB, table)
-	return max(id, last), err
-}
+// LastID returns the last id that a table gave out, or a greater one that a row has; 0 if there is none. The row of the last
+// id may be deleted.
+func (s *Session) LastID(table string) (int64, error) { return s.engine.lastID(s.DB, table) }
 
-// SetLastID has a table give out ids beyond id, and beyond those that it has given out.
+// SetLastID makes a table give out only ids greater than id and than those that it has given out.
 func (s *Session) SetLastID(table string, id int64) error {
 	if id == 0 {
 		return nil
@@ -89,13 +109,13 @@ func (s *Session) SetLastID(table string, id int64) error {
 	return s.engine.setLastID(s.DB, table, id)
 }
 
-// Migrate makes the tables of the owned models and of their users.
+// Migrate creates the tables of the owned models and of their users.
 func (s *Session) Migrate(owned []any) error { return migrateTables(s.DB, owned, "") }
 
-// Lock keeps everyone else from writing to tables.
-func (s *Session) Lock(tables []string) error { return s.engine.lockTables(s.DB, tables) }
+// Lock prevents other sessions from writing to a table.
+func (s *Session) Lock(table string) error { return s.engine.lockTable(s.DB, table) }
 
-// Commit makes what was written the content of the database, at once.
+// Commit makes what was written the content of the database, in one step.
 func (s *Session) Commit() error {
 	if err := s.tx.Commit(); err != nil {
 		return err
@@ -103,13 +123,11 @@ func (s *Session) Commit() error {
 	return s.engine.publish()
 }
 
-// Close ends the session. Without a [Session.Commit] the database stays as it was.
+// Close ends the session. Without [Session.Commit] the database is as it was.
 func (s *Session) Close() {
 	if s.tx != nil {
 		_ = s.tx.Rollback()
 	}
-	if s.pool != nil {
-		_ = s.pool.Close()
-	}
+	_ = s.pool.Close()
 	s.engine.discard()
 }

@@ -4,13 +4,16 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
 	"gorm.io/driver/sqlite"
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 	driver "modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 )
@@ -18,8 +21,9 @@ import (
 const (
 	// sqliteConns bounds the connections to a file: one for the statement that writes, the others for those that read.
 	sqliteConns = 4
-	// sqliteBusy is how long a statement waits for another program's lock on the file.
+	// sqliteBusy is how long a statement waits for another program's lock on the file; lockWait sets it.
 	sqliteBusy = 5 * time.Second
+	lockWait   = "busy_timeout(5000)"
 )
 
 // sqliteOptions are those of a connection by its purpose.
@@ -32,11 +36,8 @@ var sqliteOptions = map[purpose]url.Values{
 	copyTarget: {"_pragma": {"journal_mode(OFF)", "synchronous(OFF)"}, "_time_format": timeFormat},
 }
 
-var (
-	lockWait = fmt.Sprintf("busy_timeout(%d)", sqliteBusy.Milliseconds())
-	// timeFormat keeps times as text whose order is theirs.
-	timeFormat = []string{"sqlite"}
-)
+// timeFormat stores times as text that sorts as they do.
+var timeFormat = []string{"sqlite"}
 
 type sqliteEngine struct {
 	*sqlite.Dialector
@@ -105,4 +106,66 @@ func sqliteUnavailable(err error) bool {
 		sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_FULL,
 		sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN,
 	}, fault.Code()&0xff)
+}
+
+// createTemporary makes a file beside path to write a copy into. It returns [fs.ErrExist] if there is a file at path, and
+// an error if there is one beside it that SQLite would take for the new file's journal.
+func createTemporary(path string) (*os.File, error) {
+	if _, err := os.Lstat(path); err == nil {
+		return nil, fs.ErrExist
+	}
+	for _, suffix := range []string{"-wal", "-journal"} {
+		if left, err := os.Lstat(path + suffix); err == nil && left.Size() > 0 {
+			return nil, fmt.Errorf("%s%s is left from another database", path, suffix)
+		}
+	}
+	return os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".copy-*") // readable by its owner only
+}
+
+func (sqliteEngine) begin(*gorm.DB) (identity string, err error) { return "", nil }
+
+func (sqliteEngine) byteOrder() string { return "BINARY" }
+
+// lockTable implements [copies]: the target is a file that no other session has open.
+func (sqliteEngine) lockTable(*gorm.DB, string) error { return nil }
+
+func (sqliteEngine) lastID(tx *gorm.DB, table string) (int64, error) {
+	last, err := query[int64](tx, "SELECT coalesce(max(id), 0) FROM ?", clause.Table{Name: table})
+	if err != nil || !tx.Migrator().HasTable("sqlite_sequence") {
+		return last, err
+	}
+	return query[int64](tx, "SELECT max(coalesce(max(seq), 0), ?) FROM sqlite_sequence WHERE name = ?", last, table)
+}
+
+func (sqliteEngine) setLastID(tx *gorm.DB, table string, id int64) error {
+	if err := tx.Exec("DELETE FROM sqlite_sequence WHERE name = ?", table).Error; err != nil {
+		return err
+	}
+	return tx.Exec("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", table, id).Error
+}
+
+// publish implements [copies]. It replaces no file that has come meanwhile.
+func (e sqliteEngine) publish() error {
+	if e.temporary == nil {
+		return nil
+	}
+	err := e.temporary.Sync()
+	if err == nil {
+		// Unlike a rename, a link never replaces a file. Some file systems have none.
+		if err = os.Link(e.temporary.Name(), e.path); err != nil && !errors.Is(err, fs.ErrExist) {
+			err = os.Rename(e.temporary.Name(), e.path)
+		}
+	}
+	if dir, open := os.Open(filepath.Dir(e.path)); err == nil && open == nil {
+		_ = dir.Sync() // not every system can
+		_ = dir.Close()
+	}
+	return err
+}
+
+func (e sqliteEngine) discard() {
+	if e.temporary != nil {
+		_ = e.temporary.Close()
+		_ = os.Remove(e.temporary.Name())
+	}
 }

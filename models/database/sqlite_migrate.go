@@ -18,18 +18,18 @@ import (
 
 // inspect implements [migrations]. It reads all of the file.
 func (sqliteEngine) inspect(db *gorm.DB) error {
-	var application int32
-	if err := db.Raw("PRAGMA application_id").Row().Scan(&application); err != nil {
+	var (
+		application int32
+		verdict     string
+	)
+	err := db.Raw("SELECT application_id, quick_check FROM pragma_application_id, pragma_quick_check LIMIT 1").
+		Row().Scan(&application, &verdict)
+	switch {
+	case err != nil:
 		return err
-	}
-	if application != 0 {
+	case application != 0:
 		return fmt.Errorf("the file is another program's: its application_id is %#x", uint32(application))
-	}
-	var verdict string
-	if err := db.Raw("PRAGMA quick_check(1)").Row().Scan(&verdict); err != nil {
-		return err
-	}
-	if verdict != "ok" {
+	case verdict != "ok":
 		return fmt.Errorf("the file is damaged: %s", strings.Join(strings.Fields(verdict), " "))
 	}
 	return nil
@@ -74,21 +74,19 @@ func (sqliteEngine) fits(field schema.DataType, column string) bool {
 	return sqliteTypes[field] != nil && sqliteTypes[field].MatchString(column)
 }
 
-func (sqliteEngine) columns(db *gorm.DB, table string) (found []column, err error) {
+func (sqliteEngine) columns(db *gorm.DB, table string) ([]column, error) {
 	// The types that have the affinity of text (section 3.1). An INTEGER that is the whole key is given by SQLite.
-	err = db.Raw(`SELECT name, type, type LIKE '%char%' OR type LIKE '%clob%' OR type LIKE '%text%' AS text,
+	return query[[]column](db, `SELECT name, type, type LIKE '%char%' OR type LIKE '%clob%' OR type LIKE '%text%' AS text,
 		"notnull" AND dflt_value IS NULL AND NOT (pk = 1 AND type = 'INTEGER' COLLATE NOCASE) AS required
-		FROM pragma_table_info(?)`, table).Scan(&found).Error
-	return found, err
+		FROM pragma_table_info(?)`, table)
 }
 
-func (sqliteEngine) ownerKeys(db *gorm.DB, table, users string) (keys []ownerKey, err error) {
-	err = db.Raw(`SELECT "table" = ? COLLATE NOCASE AND "to" = 'id' AND on_delete = 'CASCADE' AS right
-		FROM pragma_foreign_key_list(?) WHERE "from" = 'user_id'`, users, table).Scan(&keys).Error
-	return keys, err
+func (sqliteEngine) ownerKeys(db *gorm.DB, table, users string) ([]ownerKey, error) {
+	return query[[]ownerKey](db, `SELECT "table" = ? COLLATE NOCASE AND "to" = 'id' AND on_delete = 'CASCADE' AS right
+		FROM pragma_foreign_key_list(?) WHERE "from" = 'user_id'`, users, table)
 }
 
-func (e sqliteEngine) setOwnerKey(tx *gorm.DB, table, users string, all bool) error {
+func (e sqliteEngine) setOwnerKey(tx *gorm.DB, table, users string, _ []ownerKey, all bool) error {
 	name := `CONSTRAINT\s+\W?` + ownerKeyName(table) + `\W?\s+`
 	if all {
 		name = `(CONSTRAINT\s+\S+\s+)?`
@@ -109,4 +107,54 @@ func (e sqliteEngine) setOwnerKey(tx *gorm.DB, table, users string, all bool) er
 		return err
 	}
 	return tx.Exec("PRAGMA foreign_key_check(?)", clause.Table{Name: table}).Error // fails if the id is not unique
+}
+
+// CreateConstraint implements [gorm.Migrator] for checks. GORM's own would copy the table, and lose columns of tables
+// that another program made, their indexes, and which ids were given out.
+func (m sqliteMigrator) CreateConstraint(model any, name string) error {
+	return m.RunWithValue(model, func(stmt *gorm.Statement) error {
+		constraint, table := m.GuessConstraintInterfaceAndTable(stmt, name)
+		sql, vars := constraint.Build()
+		dry := m.DB.Session(&gorm.Session{DryRun: true}).Exec(sql, vars...)
+		err := redefine(m.DB, table, func(definition string) string {
+			return withConstraint(definition, dry.Statement.SQL.String())
+		})
+		if err != nil {
+			return err
+		}
+		found, err := query[string](m.DB, "SELECT quick_check FROM pragma_quick_check(?)", table)
+		if err == nil && found != "ok" {
+			err = fmt.Errorf("%s: %s", name, found)
+		}
+		return err
+	})
+}
+
+// withConstraint puts a constraint at the end of a table's definition.
+func withConstraint(definition, constraint string) string {
+	end := strings.LastIndexByte(definition, ')')
+	return definition[:end] + "," + constraint + definition[end:]
+}
+
+// redefine edits a table's definition where it stands, which touches no row, index or trigger, nor the ids given out: the
+// simpler of the procedures in https://www.sqlite.org/lang_altertable.html#otheralter. It does not check rows against the
+// new definition. A definition that cannot be read fails the next statement, and with it the transaction.
+func redefine(tx *gorm.DB, table string, edit func(definition string) string) error {
+	var (
+		definition string
+		version    int
+	)
+	err := tx.Raw("SELECT sql, schema_version FROM sqlite_schema, pragma_schema_version WHERE type = 'table' AND name = ?", table).
+		Row().Scan(&definition, &version)
+	if err != nil {
+		return err
+	}
+	if err := tx.Exec("PRAGMA writable_schema = ON").Error; err != nil {
+		return err
+	}
+	err = tx.Exec("UPDATE sqlite_schema SET sql = ? WHERE type = 'table' AND name = ?", edit(definition), table).Error
+	if err != nil {
+		return err
+	}
+	return tx.Exec(fmt.Sprintf("PRAGMA writable_schema = OFF; PRAGMA schema_version = %d", version+1)).Error
 }

@@ -1,11 +1,13 @@
-// Package transfer copies a database of users and their rows into an empty one, of any engine. It goes by the models'
-// schemas and knows no table by name.
+// Package transfer copies a database of users and their rows into an empty one, of any engine. It reads the tables of owned
+// models from their schemas, and knows none of them by name.
 package transfer
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"slices"
 	"strings"
 
@@ -13,105 +15,130 @@ import (
 	"taskapi/models/database"
 )
 
-// Copy copies all users and the rows of the owned models, with their ids and times, into a database that has none. It sees
-// the source as of one moment, changes nothing there and blocks nobody. At the end it reads both databases back and
-// compares them, value by value. It returns the number of rows in words: "3 tasks, 5 notes of 2 users". An error, the end of
-// ctx or of the process leaves the target as it was.
-func Copy(ctx context.Context, from, to config.Database, owned []any, progress Progress) (copied string, err error) {
-	copied, err = copyAll(ctx, from, to, owned, progress)
-	switch {
-	case err == nil:
-		return copied, nil
-	case ctx.Err() != nil:
-		return "", errors.New("copy: interrupted, the target is as it was")
-	}
-	return "", fmt.Errorf("copy: %s", database.OneLine(err))
-}
-
-func copyAll(ctx context.Context, from, to config.Database, owned []any, progress Progress) (copied string, err error) {
-	source, err := openSource(ctx, from)
+// Copy copies all users and the rows of the owned models, with their ids and times, into a database that has none. It reads
+// the source as of one moment, does not change it, and blocks no other client. At the end it reads both databases again and
+// compares them, value by value. It shows its progress on w. It returns the number of rows in words: "3 tasks, 5 notes of 2
+// users". After an error, or the end of ctx or of the process, the target is as it was.
+func Copy(ctx context.Context, from, to config.Database, owned []any, w io.Writer) (copied string, err error) {
+	source, err := database.OpenSource(ctx, from)
 	if err != nil {
 		return "", err
 	}
 	defer source.Close()
-	tables, err := source.tables(owned)
+	tables, err := findTables(source, owned)
 	if err != nil {
-		return "", err
+		return "", source.Fault(err)
 	}
-	target, err := openTarget(ctx, to, owned)
+	target, err := database.OpenTarget(ctx, to)
+	if errors.Is(err, fs.ErrExist) {
+		return "", describeExisting(ctx, to, tables, err)
+	}
 	if err != nil {
 		return "", err
 	}
 	defer target.Close()
-	if err := target.prepare(source, owned, tables); err != nil {
-		return "", err
+	if err := prepare(target, source, owned, tables); err != nil {
+		return "", target.Fault(err)
 	}
 	for _, t := range tables {
-		if err := copyTable(target, source, t, progress.counter("copying", t)); err != nil {
+		if err := copyTable(target, source, t, newProgress(w, "copying", t)); err != nil {
 			return "", err
 		}
 	}
 	var counts []string
 	for _, t := range tables {
-		rows, err := compareTable(target, source, t, progress.counter("verifying", t))
+		rows, err := compareTable(target, source, t, newProgress(w, "verifying", t))
 		if err != nil {
 			return "", err
 		}
 		counts = append(counts, fmt.Sprintf("%d %s", rows, t.name))
 	}
-	return strings.Join(counts[1:], ", ") + " of " + counts[0], target.fault(target.Commit())
+	return strings.Join(counts[1:], ", ") + " of " + counts[0], target.Fault(target.Commit())
 }
 
-func copyTable(target, source *session, t *table, count func()) error {
-	rows, err := source.read(t, count)
+// describeExisting adds the number of rows to the error of a target that exists, if it can be read and has any.
+func describeExisting(ctx context.Context, to config.Database, tables []*table, exists error) error {
+	existing, err := database.OpenSource(ctx, to)
+	if err != nil {
+		return exists
+	}
+	defer existing.Close()
+	if err := checkEmpty(existing, tables); err != nil {
+		return fmt.Errorf("the target (%s): %w", to, err)
+	}
+	return exists
+}
+
+// prepare makes the target's tables and locks them. It returns an error if one of them has rows. It checks that before the
+// migration, which would block the clients of a database in use, and after it, when nobody can add rows.
+func prepare(target, source *database.Session, owned []any, tables []*table) error {
+	if target.Same(source) {
+		return errors.New("is the source itself")
+	}
+	if err := checkEmpty(target, tables); err != nil {
+		return err
+	}
+	if err := target.Migrate(owned); err != nil {
+		return err
+	}
+	for _, t := range tables {
+		if err := target.Lock(t.name); err != nil {
+			return err
+		}
+	}
+	return checkEmpty(target, tables)
+}
+
+func copyTable(target, source *database.Session, t *table, progress *progress) error {
+	defer progress.end()
+	rows, err := read(source, t)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
-	var batch []any
 	for {
-		values, err := rows.next()
+		values, err := rows.next(insertBatch)
 		if err != nil {
 			return err
 		}
-		batch = append(batch, values...)
-		if values == nil || len(batch) == insertBatch*len(values) {
-			if err := target.insert(t, batch); err != nil {
-				return err
-			}
-			batch = batch[:0]
+		if len(values) == 0 {
+			return target.Fault(target.SetLastID(t.name, t.lastID))
 		}
-		if values == nil {
-			return target.fault(target.SetLastID(t.name, t.lastID))
+		if err := insert(target, t, values); err != nil {
+			return err
 		}
+		progress.add(len(values) / len(t.columns))
 	}
 }
 
-// compareTable returns an error unless a table holds the same in both databases, and counts its rows.
-func compareTable(target, source *session, t *table, count func()) (rows int64, err error) {
-	wanted, err := source.read(t, count)
+// compareTable returns the number of rows, and an error if a value or a row of the table differs.
+func compareTable(target, source *database.Session, t *table, progress *progress) (count int64, err error) {
+	defer progress.end()
+	wanted, err := read(source, t)
 	if err != nil {
 		return 0, err
 	}
 	defer wanted.Close()
-	written, err := target.read(t, nil)
+	written, err := read(target, t)
 	if err != nil {
 		return 0, err
 	}
 	defer written.Close()
-	for ; ; rows++ {
-		want, err := wanted.next()
+	for ; ; count++ {
+		want, err := wanted.next(1)
 		if err != nil {
 			return 0, err
 		}
-		got, err := written.next()
+		got, err := written.next(1)
 		switch {
 		case err != nil:
 			return 0, err
 		case !slices.Equal(got, want):
-			return 0, target.fault(fmt.Errorf("did not keep the %s of the user %q", t.name, t.user(want, got)))
-		case want == nil:
-			return rows, nil
+			user := append(want, got...)[t.owner] // of either row, if the other is missing
+			return 0, target.Fault(fmt.Errorf("did not keep the %s of the user %q", t.name, user))
+		case len(want) == 0:
+			return count, nil
 		}
+		progress.add(1)
 	}
 }

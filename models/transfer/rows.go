@@ -6,63 +6,60 @@ import (
 	"reflect"
 	"strings"
 	"time"
+
+	"taskapi/models/database"
 )
 
-// insertBatch is how many rows one INSERT has.
+// insertBatch is the number of rows of one INSERT.
 const insertBatch = 100
 
-// rows reads a table row by row.
+// rows are the rows of a table that is being read.
 type rows struct {
 	*sql.Rows
-	session *session
-	count   func()
-	scanned []any // pointers to a value of each column
+	session *database.Session
+	row     []any // pointers to a value of each column
 }
 
-// read begins to read a table. It calls count for each row, unless that is nil.
-func (s *session) read(t *table, count func()) (*rows, error) {
-	found, err := s.Raw(s.query(t)).Rows()
+// read starts to read a table.
+func read(s *database.Session, t *table) (*rows, error) {
+	found, err := s.Raw(t.query(s)).Rows()
 	if err != nil {
-		return nil, s.fault(err)
+		return nil, s.Fault(err)
 	}
-	r := &rows{Rows: found, session: s, count: count}
+	r := &rows{Rows: found, session: s}
 	for _, kind := range t.types {
-		r.scanned = append(r.scanned, reflect.New(kind).Interface())
+		r.row = append(r.row, reflect.New(kind).Interface())
 	}
 	return r, nil
 }
 
-// next returns the values of the next row, nil after the last. They are as both engines keep them: NULL, a string, an int64,
-// a float64, a bool, or a time in UTC to the microsecond.
-func (r *rows) next() (values []any, err error) {
-	if !r.Next() {
-		return nil, r.session.fault(r.Err())
-	}
-	if r.count != nil {
-		r.count()
-	}
-	if err := r.Scan(r.scanned...); err != nil {
-		return nil, r.session.fault(err)
-	}
-	for _, pointer := range r.scanned {
-		value, err := driver.DefaultParameterConverter.ConvertValue(pointer)
-		if err != nil {
-			return nil, r.session.fault(err)
+// next returns the values of at most limit rows, one row after the other, and none at the end. A value is one that both
+// engines keep alike: NULL, a string, an int64, a float64, a bool, or a time in UTC to the microsecond.
+func (r *rows) next(limit int) (values []any, err error) {
+	for range limit {
+		if !r.Next() {
+			return values, r.session.Fault(r.Err())
 		}
-		if at, ok := value.(time.Time); ok {
-			value = at.UTC().Truncate(time.Microsecond)
+		if err := r.Scan(r.row...); err != nil {
+			return nil, r.session.Fault(err)
 		}
-		values = append(values, value)
+		for _, pointer := range r.row {
+			value, err := driver.DefaultParameterConverter.ConvertValue(pointer)
+			if err != nil {
+				return nil, r.session.Fault(err)
+			}
+			if at, ok := value.(time.Time); ok {
+				value = at.UTC().Truncate(time.Microsecond)
+			}
+			values = append(values, value)
+		}
 	}
 	return values, nil
 }
 
-// insert writes rows, whose values follow one another, into a table.
-func (s *session) insert(t *table, values []any) error {
-	if len(values) == 0 {
-		return nil
-	}
+// insert writes rows into a table.
+func insert(s *database.Session, t *table, values []any) error {
 	row := "(?" + strings.Repeat(", ?", len(t.columns)-1) + ")"
-	return s.fault(s.Exec("INSERT INTO "+t.name+" ("+strings.Join(t.columns, ", ")+") VALUES "+
+	return s.Fault(s.Exec("INSERT INTO "+t.name+" ("+strings.Join(t.columns, ", ")+") VALUES "+
 		row+strings.Repeat(", "+row, len(values)/len(t.columns)-1), values...).Error)
 }

@@ -1,97 +1,85 @@
 package transfer
 
 import (
-	"cmp"
 	"fmt"
 	"reflect"
 	"slices"
 	"strings"
-
-	"gorm.io/gorm"
+	"time"
 
 	"taskapi/models"
+	"taskapi/models/database"
 )
 
-// table is what a copy takes of a model's table: the columns that the source has. The target gives the others their defaults.
+// table is what is copied of a model's table: the columns that the source has. In the target, the others get their defaults.
 type table struct {
 	name    string
 	columns []string
 	types   []reflect.Type // of the columns' values
-	owner   string         // the column of the user's id
-	owners  []string       // of users: selects of each owned table's owners
-	rows    int64          // of the source; 0 of users
-	lastID  int64          // that the source has given out; 0 of users
+	owner   int            // the index of the column with the user's id
+	owners  []string       // of users: queries for the owners of each owned table
+	rows    int            // of the source; 0 of users
+	lastID  int64          // the last id that the source gave out; 0 of users
 }
 
-// tables finds the tables of a source: the users, then those of the owned models.
-func (s *session) tables(owned []any) ([]*table, error) {
-	users, _ := s.table(&models.User{})
-	users.owner = "id"
+// findTables returns the tables of the source: the users, then those of the owned models.
+func findTables(source *database.Session, owned []any) ([]*table, error) {
+	id, createdAt := reflect.TypeFor[string](), reflect.TypeFor[time.Time]()
+	users := &table{name: "users", columns: []string{"id", "created_at"}, types: []reflect.Type{id, createdAt}}
 	all := []*table{users}
 	for _, model := range owned {
-		t, err := s.table(model)
-		if err == nil {
-			err = s.Raw("SELECT count(*) FROM " + t.name).Row().Scan(&t.rows)
-		}
-		if err == nil {
-			t.lastID, err = s.LastID(t.name)
-		}
+		name, fields, err := source.Fields(model)
 		if err != nil {
-			return nil, s.fault(err)
+			return nil, err
 		}
-		t.owner = "user_id"
+		t := &table{name: name}
+		for _, field := range fields {
+			t.columns, t.types = append(t.columns, field.DBName), append(t.types, field.FieldType)
+		}
+		t.owner = slices.Index(t.columns, "user_id")
+		if err := source.Raw("SELECT count(*) FROM " + t.name).Row().Scan(&t.rows); err != nil {
+			return nil, err
+		}
+		if t.lastID, err = source.LastID(t.name); err != nil {
+			return nil, err
+		}
 		all, users.owners = append(all, t), append(users.owners, "SELECT user_id AS id, created_at FROM "+t.name)
 	}
 	return all, nil
 }
 
-// user returns the id of the user in the first of some rows that has one.
-func (t *table) user(rows ...[]any) any {
-	for _, row := range rows {
-		if row != nil {
-			return row[slices.Index(t.columns, t.owner)]
-		}
-	}
-	return nil
-}
-
-// query selects all rows, user by user, in the order of the ids' bytes, which is the same on both engines. The users are
-// those listed and the owners of rows: a database with external users lists none.
-func (s *session) query(t *table) string {
-	order := " COLLATE " + s.ByteOrder()
-	if len(t.owners) == 0 {
-		return fmt.Sprintf("SELECT %s FROM %s ORDER BY user_id%s, id", strings.Join(t.columns, ", "), t.name, order)
+// query selects all rows in the order of their ids, which is the same on both engines. The users are those listed and the
+// owners of rows: a database with external users lists none.
+func (t *table) query(s *database.Session) string {
+	if t.owners == nil {
+		return "SELECT " + strings.Join(t.columns, ", ") + " FROM " + t.name + " ORDER BY id"
 	}
 	listed := t.name
-	if _, err := s.table(&models.User{}); err != nil {
+	if _, _, err := s.Fields(&models.User{}); err != nil {
 		listed = "(" + t.owners[0] + " WHERE 1 = 0)"
 	}
-	return fmt.Sprintf(`SELECT id%[2]s AS id, created_at FROM %[1]s AS listed
-		UNION ALL SELECT id%[2]s, min(created_at) FROM (%[3]s) AS owners GROUP BY id
+	return fmt.Sprintf(`SELECT id COLLATE %[2]s AS id, created_at FROM %[1]s AS listed
+		UNION ALL SELECT id COLLATE %[2]s, min(created_at) FROM (%[3]s) AS owners GROUP BY id
 			HAVING NOT EXISTS (SELECT 1 FROM %[1]s AS listed WHERE listed.id = owners.id) ORDER BY id`,
-		listed, order, strings.Join(t.owners, " UNION ALL "))
+		listed, s.ByteOrder(), strings.Join(t.owners, " UNION ALL "))
 }
 
-// table returns the table of a model, and an error if it or a column without a default is missing.
-func (s *session) table(model any) (*table, error) {
-	stmt := &gorm.Statement{DB: s.DB}
-	if err := stmt.Parse(model); err != nil {
-		return nil, err
-	}
-	t := &table{name: stmt.Schema.Table}
-	existing, err := s.Columns(t.name)
-	if err == nil && len(existing) == 0 {
-		err = fmt.Errorf("has no table of %s", t.name)
-	}
-	for _, name := range stmt.Schema.DBNames {
-		field := stmt.Schema.LookUpField(name)
-		if len(existing) > 0 && !slices.Contains(existing, name) {
-			if !field.NotNull || field.HasDefaultValue {
-				continue
+// checkEmpty returns an error if one of the tables exists and has rows.
+func checkEmpty(s *database.Session, tables []*table) error {
+	var sum int64
+	var found []string
+	for _, t := range tables {
+		var rows int64
+		if s.Migrator().HasTable(t.name) {
+			if err := s.Raw("SELECT count(*) FROM " + t.name).Row().Scan(&rows); err != nil {
+				return err
 			}
-			err = cmp.Or(err, fmt.Errorf("its table %s has no column %s", t.name, name))
 		}
-		t.columns, t.types = append(t.columns, name), append(t.types, field.FieldType)
+		sum += rows
+		found = append(found, fmt.Sprintf("%d %s", rows, t.name))
 	}
-	return t, err
+	if sum > 0 {
+		return fmt.Errorf("is not empty, but has %s", strings.Join(found, " and "))
+	}
+	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -100,4 +101,17 @@ func parseFraming(head *fasthttp.RequestHeader) (chunked, valid bool) {
 		}
 	}
 	return chunked, !coding || chunked && !length
+}
+
+// AcceptAnyMethod makes the router answer methods that Fiber does not know, such as PROPFIND, like those that a path does not
+// have. Fiber itself answers them as plain text and before any middleware.
+func AcceptAnyMethod(app *fiber.App) {
+	server, known := app.Server(), app.Config().RequestMethods
+	next := server.Handler
+	server.Handler = func(ctx *fasthttp.RequestCtx) {
+		if !slices.Contains(known, string(ctx.Method())) {
+			ctx.Request.Header.SetMethod(fiber.MethodTrace)
+		}
+		next(ctx)
+	}
 }
