@@ -17,13 +17,16 @@ import (
 var documentFiles embed.FS
 
 // templates are the parts of the OpenAPI document: each file but shared.yaml, and the operations of resource.yaml.
-var templates = template.Must(template.New("").Funcs(template.FuncMap{"json": toJSON, "faults": faultsOf}).ParseFS(documentFiles, "openapi/*.yaml"))
+var templates = template.Must(template.New("").Funcs(template.FuncMap{"json": toJSON, "id": operationID}).ParseFS(documentFiles, "openapi/*.yaml"))
 
 // toJSON writes a value as JSON, which is YAML as well.
 func toJSON(value any) (string, error) {
 	text, err := encodeJSON(value)
 	return string(text), err
 }
+
+// operationID writes words as a part of an operation's id.
+func operationID(words string) string { return strings.ReplaceAll(words, " ", "_") }
 
 // documentPart fills in a template.
 func documentPart(name string, data any) string {

@@ -14,20 +14,21 @@ import (
 	"taskapi/models"
 )
 
-// field is a field that clients set, as the tags of its model declare it.
+// field is a field that clients set, as the tags of its model declare it. The templates of the document read it as well.
 type field struct {
 	kind
 	*schema.Field
-	json     string
-	nullable bool
-	required bool
-	fallback any               // the value of an absent field that is not required; nil is null
-	rules    string            // for the validator, of a value that is there and not null
-	limits   map[string]string // the rules with a parameter, by their names
-	members  []string          // of an enumeration
-	doc      string
-	example  any
+	JSON, Doc          string
+	Nullable, Required bool
+	NotBlank           bool
+	Fallback, Example  any               // the value of an absent field that is not required (nil is null), and one for the document
+	Limits             map[string]string // in the keywords of JSON Schema
+	Members            []string          // of an enumeration
+	rules              string            // for the validator, of a value that is there and not null
 }
+
+// Text reports whether the field has any text.
+func (f *field) Text() bool { return f.Type == "string" && f.Format == "" && f.Members == nil }
 
 // fields are the fields that a request may set, in the order of the model.
 type fields []*field
@@ -35,18 +36,19 @@ type fields []*field
 // newFields reads the declarations of a model's own fields, those that are not of [models.Owner] or [models.Timestamps]. It
 // panics if one is not sound.
 func newFields(model *schema.Schema) (all fields) {
+	names := []string{"id", "user_id", "created_at", "updated_at"}
 	for _, declared := range model.Fields {
 		if outer := model.ModelType.Field(declared.StructField.Index[0]); outer.Type == ownerType || outer.Type == timestampsType {
 			continue
 		}
 		f, err := newField(declared)
-		if err == nil && slices.Contains(append(all.Names(), "id", "user_id", "created_at", "updated_at"), f.json) {
-			err = fmt.Errorf("the json name %q is used twice", f.json)
+		if err == nil && slices.Contains(names, f.JSON) {
+			err = fmt.Errorf("the json name %q is used twice", f.JSON)
 		}
 		if err != nil {
 			panic(fmt.Sprintf("%s.%s: %s", model.Name, declared.Name, err))
 		}
-		all = append(all, f)
+		all, names = append(all, f), append(names, f.JSON)
 	}
 	return all
 }
@@ -69,16 +71,16 @@ func newField(declared *schema.Field) (f *field, err error) {
 			err = fmt.Errorf("%v", fault)
 		}
 	}()
-	f = &field{Field: declared, json: declared.Tag.Get("json"), doc: declared.Tag.Get("doc"), limits: map[string]string{}}
+	f = &field{Field: declared, JSON: declared.Tag.Get("json"), Doc: declared.Tag.Get("doc"), Limits: map[string]string{}}
 	var known bool
 	f.kind, known = kinds[declared.IndirectFieldType]
-	f.nullable = declared.FieldType.Kind() == reflect.Pointer
+	f.Nullable = declared.FieldType.Kind() == reflect.Pointer
 	switch {
-	case !known || f.nullable && declared.FieldType.Elem() != declared.IndirectFieldType:
+	case !known || f.Nullable && declared.FieldType.Elem() != declared.IndirectFieldType:
 		return nil, fmt.Errorf("the type %s is not supported", declared.FieldType)
-	case f.json == "" || strings.ContainsAny(f.json, ",-"):
-		return nil, fmt.Errorf("needs a json tag that is a name without options, has %q", f.json)
-	case f.nullable == declared.NotNull:
+	case f.JSON == "" || strings.ContainsAny(f.JSON, ",-"):
+		return nil, fmt.Errorf("needs a json tag that is a name without options, has %q", f.JSON)
+	case f.Nullable == declared.NotNull:
 		return nil, errors.New("must be a pointer, or not null in its gorm tag, and not both")
 	}
 	if err := f.readRules(declared.Tag.Get("validate")); err != nil {
@@ -87,20 +89,20 @@ func newField(declared *schema.Field) (f *field, err error) {
 	zero := reflect.Zero(declared.IndirectFieldType).Interface()
 	wrong := f.check(zero)
 	if text := declared.TagSettings["DEFAULT"]; text != "" {
-		if f.fallback, err = f.parse(strings.Trim(text, "'")); err != nil {
+		if f.Fallback, err = f.parse(strings.Trim(text, "'")); err != nil {
 			return nil, fmt.Errorf("the default %q: %w", text, err)
 		}
-	} else if !f.nullable && !f.required {
-		if f.fallback = zero; wrong != nil {
+	} else if !f.Nullable && !f.Required {
+		if f.Fallback = zero; wrong != nil {
 			return nil, fmt.Errorf("needs required or a default, because its zero value is not valid: %s", wrong.msg)
 		}
 	}
-	f.example = f.fallback
+	f.Example = f.Fallback
 	if text, given := declared.Tag.Lookup("example"); given {
-		if f.example, err = f.parse(text); err != nil {
+		if f.Example, err = f.parse(text); err != nil {
 			return nil, fmt.Errorf("the example %q: %w", text, err)
 		}
-	} else if f.required {
+	} else if f.Required {
 		return nil, errors.New("needs an example tag")
 	}
 	return f, nil
@@ -115,19 +117,19 @@ func (all fields) read(c *fiber.Ctx, partial bool, mediaTypes ...string) (map[st
 	}
 	values, found := make(map[string]any, len(all)), []fault(nil)
 	for _, f := range all {
-		value, given := body.members[f.json]
+		value, given := body.members[f.JSON]
 		switch {
 		case given:
 			decoded, wrong := f.decode(value)
 			if wrong != nil {
-				found = append(found, newFault(wrong.kind, wrong.msg, value, "body", f.json))
+				found = append(found, newFault(wrong.kind, wrong.msg, value, "body", f.JSON))
 			}
 			values[f.DBName] = decoded
 		case partial:
-		case f.required:
-			found = append(found, newFault("missing", "Field required", body.text, "body", f.json))
+		case f.Required:
+			found = append(found, newFault("missing", "Field required", body.text, "body", f.JSON))
 		default:
-			values[f.DBName] = f.fallback
+			values[f.DBName] = f.Fallback
 		}
 	}
 	if found != nil {
@@ -138,13 +140,13 @@ func (all fields) read(c *fiber.Ctx, partial bool, mediaTypes ...string) (map[st
 
 // decode reads a member of a request's body. A nil value is null.
 func (f *field) decode(value jsontext.Value) (any, *mismatch) {
-	if value.Kind() == 'n' && f.nullable {
+	if value.Kind() == 'n' && f.Nullable {
 		return nil, nil
 	}
 	decoded, wrong := f.kind.decode(value)
 	if wrong == nil {
 		wrong = f.check(decoded)
-	} else if f.members != nil {
+	} else if f.Members != nil {
 		wrong = f.notMember()
 	}
 	return decoded, wrong
@@ -153,7 +155,7 @@ func (f *field) decode(value jsontext.Value) (any, *mismatch) {
 // parse reads a default or an example.
 func (f *field) parse(text string) (any, error) {
 	value := jsontext.Value(text)
-	if f.quoted {
+	if f.Type == "string" {
 		value, _ = jsontext.AppendQuote(nil, text)
 	} else if !value.IsValid() {
 		return nil, errors.New("is not JSON")
@@ -171,7 +173,7 @@ func (all fields) set(in reflect.Value, values map[string]any) {
 		target, value := in.FieldByIndex(f.StructField.Index[1:]), values[f.DBName]
 		switch {
 		case value == nil:
-		case f.nullable:
+		case f.Nullable:
 			pointer := reflect.New(f.IndirectFieldType)
 			pointer.Elem().Set(reflect.ValueOf(value))
 			target.Set(pointer)

@@ -19,21 +19,17 @@ type mismatch struct{ kind, msg string }
 type kind struct {
 	// decode reads a JSON value that is not null.
 	decode func(jsontext.Value) (any, *mismatch)
-	// quoted reports whether examples and defaults are JSON strings.
-	quoted bool
-	// name and format are those of the document's schemas.
-	name, format string
-	// faults are the types of faults that a value may have.
-	faults []string
+	// Type and Format are those of the document's schemas.
+	Type, Format string
 }
 
 // kinds are the types that a field may have, or point to.
 var kinds = map[reflect.Type]kind{
-	reflect.TypeFor[string]():    {decodeString, true, "string", "", nil},
-	reflect.TypeFor[bool]():      {decodeBool, false, "boolean", "", []string{"bool_type"}},
-	reflect.TypeFor[int64]():     {decodeInteger, false, "integer", "int64", []string{"int_type", "int_from_float", "int_parsing_size"}},
-	reflect.TypeFor[float64]():   {decodeFloat, false, "number", "double", []string{"float_type"}},
-	reflect.TypeFor[time.Time](): {decodeTime, true, "string", "date-time", []string{"datetime_type", "datetime_parsing"}},
+	reflect.TypeFor[string]():    {decodeString, "string", ""},
+	reflect.TypeFor[bool]():      {decodeBool, "boolean", ""},
+	reflect.TypeFor[int64]():     {decodeInteger, "integer", "int64"},
+	reflect.TypeFor[float64]():   {decodeFloat, "number", "double"},
+	reflect.TypeFor[time.Time](): {decodeTime, "string", "date-time"},
 }
 
 var (

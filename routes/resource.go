@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"slices"
 	"strconv"
 	"sync"
 
@@ -48,8 +47,8 @@ func resource[T models.Row, In any](db *gorm.DB, path string, construct func(use
 	isOnly := func(f *field) bool { return !isInput(f) && f.Tag.Get("patch") == "true" }
 	h := &handlers[T, In]{db: db, path: path, construct: construct, filters: filters, input: own.filter(isInput)}
 	only := own.filter(isOnly)
-	h.patch = slices.Concat(h.input, only)
-	d := describe(model, path, filters, own, h.input, h.patch, only)
+	d := describe(model, path, filters, own, h.input, only)
+	h.patch = d.Patch
 	return []Route{
 		{fiber.MethodGet, path, h.list, d.operation("list")},
 		{fiber.MethodPost, path, h.create, d.operation("create")},

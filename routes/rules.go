@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/go-playground/validator/v10"
 	"github.com/go-playground/validator/v10/non-standard/validators"
@@ -24,38 +25,48 @@ func (f *field) readRules(tag string) error {
 		case "", "omitnil", "omitempty":
 			continue
 		case "required":
-			f.required = true
-			if f.quoted && f.format == "" { // of a string, it means that it is not empty
-				rule, f.limits["min"] = "min=1", "1"
-				break
+			if f.Required = true; f.IndirectFieldType.Kind() != reflect.String {
+				continue
 			}
-			continue
+			rule, name, parameter = "min=1", "min", "1" // a string is not empty
 		case "oneof":
 			for _, text := range member.FindAllString(parameter, -1) {
-				f.members = append(f.members, strings.Trim(text, "'"))
+				f.Members = append(f.Members, strings.Trim(text, "'"))
 			}
-		case "min", "max", "gt", "gte", "lt", "lte":
-			f.limits[name] = parameter
+		case "notblank":
+			f.NotBlank = true
+		}
+		if keyword := keywords[name]; keyword != nil {
+			f.Limits[keyword[f.Type]] = parameter
 		}
 		rules = append(rules, rule)
 	}
-	if f.IndirectFieldType.Kind() == reflect.String {
-		rules = append(rules, "excludesrune=\x00")
-		longest, err := strconv.Atoi(f.limits["max"])
-		for _, text := range f.members {
-			longest, err = max(longest, len([]rune(text))), nil
-		}
-		switch {
-		case err != nil:
-			return fmt.Errorf("needs a rule for its length, such as max=%d", max(f.Size, 100))
-		case f.Size == 0:
-			return fmt.Errorf("needs a column size, such as gorm:\"size:%d\"", longest)
-		case longest > f.Size:
-			return fmt.Errorf("may have %d characters, and its column %d", longest, f.Size)
-		}
-	}
 	f.rules = strings.Join(rules, ",")
+	if f.IndirectFieldType.Kind() != reflect.String {
+		return nil
+	}
+	f.rules = strings.TrimPrefix(f.rules+",excludesrune=\x00", ",")
+	longest, err := strconv.Atoi(f.Limits["maxLength"])
+	for _, text := range f.Members {
+		longest, err = max(longest, utf8.RuneCountInString(text)), nil
+	}
+	switch {
+	case err != nil:
+		return fmt.Errorf("needs a rule for its length, such as max=%d", max(f.Size, 100))
+	case longest > f.Size:
+		return fmt.Errorf("may have %d characters, and its column has the size %d", longest, f.Size)
+	}
 	return nil
+}
+
+// keywords are those of JSON Schema for the rules with a limit, by the type of the field.
+var keywords = map[string]map[string]string{
+	"min": {"string": "minLength", "integer": "minimum", "number": "minimum"},
+	"max": {"string": "maxLength", "integer": "maximum", "number": "maximum"},
+	"gte": {"integer": "minimum", "number": "minimum"},
+	"lte": {"integer": "maximum", "number": "maximum"},
+	"gt":  {"integer": "exclusiveMinimum", "number": "exclusiveMinimum"},
+	"lt":  {"integer": "exclusiveMaximum", "number": "exclusiveMaximum"},
 }
 
 // limitFaults are the types of the faults of numbers, by the rules that they break.
@@ -99,10 +110,10 @@ func (f *field) check(value any) *mismatch {
 
 // notMember is the mismatch of a value that an enumeration does not have.
 func (f *field) notMember() *mismatch {
-	quoted := make([]string, len(f.members))
-	for i, text := range f.members {
+	quoted := make([]string, len(f.Members))
+	for i, text := range f.Members {
 		quoted[i] = text
-		if f.quoted {
+		if f.Type == "string" {
 			quoted[i] = "'" + text + "'"
 		}
 	}

@@ -127,6 +127,7 @@ func TestEveryListIsReadFromAnIndexInItsOrder(t *testing.T) {
 		for _, filter := range []string{"", "AND completed = false"} {
 			rows, err := conn.Raw(explain + "SELECT * FROM tasks WHERE user_id = 'ann' " + filter + " ORDER BY created_at DESC, id DESC").Rows()
 			require.NoError(t, err)
+			defer rows.Close()
 			columns, err := rows.Columns()
 			require.NoError(t, err)
 			var plan strings.Builder

@@ -3,6 +3,7 @@ package tests
 import (
 	"bytes"
 	"context"
+	"errors"
 	"flag"
 	"io"
 	"net/http"
@@ -115,7 +116,7 @@ func (h home) runWith(t testing.TB, stdin string, settings []string, args ...str
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &stdout, &stderr
 	err := cmd.Run()
 	require.NoError(t, ctx.Err(), "the program did not end: %s", &stderr)
-	if _, exited := err.(*exec.ExitError); !exited {
+	if exit := (*exec.ExitError)(nil); !errors.As(err, &exit) {
 		require.NoError(t, err)
 	}
 	return outcome{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}

@@ -41,8 +41,8 @@ func TestServeAnswersWhatIsUnderWayAndReturnsWhenItsContextEnds(t *testing.T) {
 		}
 		require.Equal(t, 200, s.send(t, request{method: "GET", path: "/health"}).StatusCode)
 		select {
-		case <-ended:
-			t.Fatal("the shutdown did not wait for the request in flight")
+		case err := <-ended:
+			t.Fatal(err, "the shutdown did not wait for the request in flight")
 		default:
 		}
 		unlock()

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"gorm.io/gorm"
 
@@ -116,7 +117,7 @@ func (s *server) listen(t testing.TB) (url string) {
 	go func() { ended <- httpserver.Serve(ctx, s.app, listener, s.drain) }()
 	t.Cleanup(func() {
 		stop()
-		<-ended
+		assert.NoError(t, <-ended)
 	})
 	s.address = listener.Addr().String()
 	return "http://" + s.address
