@@ -59,6 +59,11 @@ func resource[T models.Row, In any](db *gorm.DB, path string, construct func(use
 	}
 }
 
+// Resource is resource for apps that are built outside of this package: the routes go into [Deps].Extra.
+func Resource[T models.Row, In any](db *gorm.DB, path string, construct func(userID string, in In) T, filters ...Filter) []Route {
+	return resource(db, path, construct, filters...)
+}
+
 // owned starts a statement on the caller's rows.
 func owned(c *fiber.Ctx, db *gorm.DB) *gorm.DB {
 	return db.WithContext(c.UserContext()).Scopes(models.OwnedBy(middleware.UserID(c)))

@@ -13,31 +13,63 @@ import (
 	"sync"
 	"testing"
 
-	"taskapi/routes"
-
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/getkin/kin-openapi/routers/legacy"
+	"github.com/gofiber/fiber/v2"
 	"github.com/stretchr/testify/require"
+
+	"taskapi/routes"
 )
 
-// document is the OpenAPI document, as the server serves it.
-var document = sync.OnceValues(func() (*openapi3.T, error) {
-	doc, err := openapi3.NewLoader().LoadFromData(routes.Document())
-	if err == nil {
-		doc.Servers = nil // its "/" is wherever the document was loaded from
-	}
-	return doc, err
-})
+// judge is an OpenAPI document that judges requests and answers.
+type judge struct {
+	doc    *openapi3.T
+	router routers.Router
+}
 
-var documentRouter = sync.OnceValues(func() (routers.Router, error) {
-	doc, err := document()
+func newJudge(text []byte) (*judge, error) {
+	doc, err := openapi3.NewLoader().LoadFromData(text)
 	if err != nil {
 		return nil, err
 	}
-	return legacy.NewRouter(doc)
-})
+	doc.Servers = nil // its "/" is wherever the document was loaded from
+	router, err := legacy.NewRouter(doc)
+	return &judge{doc, router}, err
+}
+
+// programJudge is the document of the program's own routes.
+var programJudge = sync.OnceValues(func() (*judge, error) { return newJudge(routes.Document()) })
+
+// document is the OpenAPI document of the program's own routes.
+func document() (*openapi3.T, error) {
+	j, err := programJudge()
+	if err != nil {
+		return nil, err
+	}
+	return j.doc, nil
+}
+
+// servedJudge is the document that an app serves.
+func servedJudge(app *fiber.App) func() (*judge, error) {
+	return sync.OnceValues(func() (*judge, error) {
+		request, err := http.NewRequest(http.MethodGet, "http://localhost/openapi.yaml", http.NoBody)
+		if err != nil {
+			return nil, err
+		}
+		response, err := app.Test(request, -1)
+		if err != nil {
+			return nil, err
+		}
+		defer response.Body.Close()
+		text, err := io.ReadAll(response.Body)
+		if err != nil {
+			return nil, err
+		}
+		return newJudge(text)
+	})
+}
 
 // seen counts the answers of each operation by "operationId status".
 var seen = struct {
@@ -45,13 +77,11 @@ var seen = struct {
 	statuses map[string]int
 }{statuses: map[string]int{}}
 
-// checkAgainstDocument fails the test unless the answer is one that the document describes, and the document's judgement
+// check fails the test unless the answer is one that the document describes, and the document's judgement
 // of the request is the server's: what it accepted is valid there, and what it found invalid is not.
-func checkAgainstDocument(t testing.TB, req *http.Request, body []byte, got answer) {
+func (j *judge) check(t testing.TB, req *http.Request, body []byte, got answer) {
 	t.Helper()
-	router, err := documentRouter()
-	require.NoError(t, err)
-	route, params, err := router.FindRoute(req)
+	route, params, err := j.router.FindRoute(req)
 	if err != nil || req.Method == http.MethodHead || got.StatusCode == 405 {
 		described := strings.HasPrefix(req.URL.Path, "/api") && req.Method != http.MethodHead && req.Method != http.MethodOptions
 		require.True(t, got.StatusCode >= 400 || !described, "a route that the document lacks: %s %s", req.Method, req.URL.Path)

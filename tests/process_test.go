@@ -230,7 +230,9 @@ func (p *process) call(t testing.TB, status int, method, path, token, body strin
 	t.Helper()
 	got, err := p.try(method, path, token, body)
 	require.NoError(t, err)
-	checkAgainstDocument(t, got.Request, []byte(body), got)
+	judge, err := programJudge()
+	require.NoError(t, err)
+	judge.check(t, got.Request, []byte(body), got)
 	require.Equal(t, status, got.StatusCode, "%s %s: %s", method, path, got.body)
 	return got
 }

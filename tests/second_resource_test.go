@@ -18,21 +18,15 @@ import (
 	"taskapi/routes"
 )
 
-// with is the same server on the same database with other routes.
-func (s *server) with(further declared) *server {
-	changed := *s
-	changed.deps.Extra = further.routes(s.db)
-	changed.app = routes.New(changed.deps)
-	return &changed
-}
-
-func TestASecondResourceIsDeclaredByItsModelAndItsRoutes(t *testing.T) {
-	eachDatabase(t, func(t *testing.T, databaseURL string) {
-		s := newServerWith(t, databaseURL, withNotes(""))
-		require.True(t, models.AcrossOwners(s.db).Migrator().HasTable("notes"))
-		require.Empty(t, attack(t, s, noteDocument(t), nil))
-		require.Empty(t, unguarded(s.db, &note{}))
-		require.Equal(t, 401, s.sendUnchecked(t, request{method: "GET", path: "/api/notes"}).StatusCode)
+func TestASecondResourceIsDeclaredByItsModelAndOneRoute(t *testing.T) {
+	eachEngineWithGadgets(t, func(t *testing.T, s *server) {
+		require.True(t, models.AcrossOwners(s.db).Migrator().HasTable("gadgets"))
+		judge, err := s.judge()
+		require.NoError(t, err)
+		require.NoError(t, judge.doc.Validate(t.Context()))
+		require.Empty(t, attack(t, s, judge.doc, nil))
+		require.Empty(t, unguarded(s.db, &Gadget{}))
+		require.Equal(t, 401, s.send(t, request{method: "GET", path: "/api/gadgets"}).StatusCode)
 	})
 }
 
@@ -187,10 +181,10 @@ func TestAServerThatDoesNotMigrateDemandsTheTableOfEachDeclaredModel(t *testing.
 		newServer(t, databaseURL)
 		cfg, err := parse("DATABASE_URL", databaseURL, "AUTO_MIGRATE", "false")
 		require.NoError(t, err)
-		owned, log := append(models.Owned(), &note{}), slog.New(slog.DiscardHandler)
+		owned, log := append(models.Owned(), gadgets.models...), slog.New(slog.DiscardHandler)
 		_, err = database.Open(context.Background(), cfg, owned, log)
 		require.ErrorContains(t, err, "run the command migrate")
-		require.ErrorContains(t, err, "notes")
+		require.ErrorContains(t, err, "gadgets")
 		require.NoError(t, database.Migrate(context.Background(), cfg, owned, log))
 		db, err := database.Open(context.Background(), cfg, owned, log)
 		require.NoError(t, err)
@@ -200,16 +194,19 @@ func TestAServerThatDoesNotMigrateDemandsTheTableOfEachDeclaredModel(t *testing.
 
 func TestADeclaredModelIsCopied(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, from string) {
-		declared := append(models.Owned(), &note{})
-		source := newServerWith(t, from, withNotes(""))
-		makeRows(t, source, noteDocument(t), nil, "ann")
-		want := countRows(t, source)
-		require.NotZero(t, want["notes"])
+		source := newServerWith(t, from, gadgets)
+		judge, err := source.judge()
+		require.NoError(t, err)
+		makeRows(t, source, judge.doc, nil, "ann")
+		want, rows := countRows(t, source), source.as("ann").call(t, 200, "GET", "/api/gadgets")
+		require.NotZero(t, want["gadgets"])
 		for name, newTarget := range map[string]func(testing.TB) string{"to SQLite": newSQLite, "to PostgreSQL": newPostgres} {
 			t.Run(name, func(t *testing.T) {
 				to := newTarget(t)
-				require.NoError(t, copyModels(t, from, to, declared))
-				require.Equal(t, want, countRows(t, newServerWith(t, to, withNotes(""))))
+				require.NoError(t, copyModels(t, from, to, append(models.Owned(), gadgets.models...)))
+				target := newServerWith(t, to, gadgets)
+				require.Equal(t, want, countRows(t, target))
+				require.Equal(t, string(rows.body), string(target.as("ann").call(t, 200, "GET", "/api/gadgets").body))
 			})
 		}
 	})
