@@ -28,14 +28,14 @@ func checkExisting(tx *gorm.DB, model any) error {
 		return err
 	}
 	fault := func(format string, args ...any) error {
-		return fmt.Errorf("the table %s is another program's: "+format, append([]any{stmt.Schema.Table}, args...)...)
+		return fmt.Errorf("the table %s does not fit its model: "+format, append([]any{stmt.Schema.Table}, args...)...)
 	}
 	for _, name := range stmt.Schema.DBNames {
 		field := stmt.Schema.LookUpField(name)
 		i := slices.IndexFunc(columns, func(c column) bool { return c.Name == name })
 		switch {
 		case i < 0 && (field.PrimaryKey || field.NotNull && !field.HasDefaultValue):
-			return fault("it has no column %s", name)
+			return fault("it has no column %s, and a column that is not null can only be added with a default", name)
 		case i >= 0 && !engineOf(tx).fits(field.DataType, columns[i].Type):
 			return fault("its column %s is of type %s", name, columns[i].Type)
 		}
