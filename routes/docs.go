@@ -10,7 +10,6 @@ import (
 	"github.com/gofiber/fiber/v2"
 	"github.com/gofiber/swagger"
 	"github.com/valyala/fasthttp"
-	"github.com/valyala/fasthttp"
 )
 
 // swaggerUI shows the YAML document, which keeps its order. The URL is relative, so that it works behind any path prefix.

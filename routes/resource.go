@@ -30,8 +30,9 @@ type handlers[T models.Row, In any] struct {
 
 // resource returns the routes of an owned model: list, create, get, replace, change and delete. The model embeds
 // [models.Owner], the struct In of the fields that clients set, and [models.Timestamps]. The constructor makes the row that
-// POST creates; PUT sets the fields of In, and PATCH those and the fields of the model with the tag patch:"true". Each route
-// is a line of the table like any other: it can be left out or replaced. It panics if a tag is not sound.
+// POST creates. PUT sets the fields of In, and PATCH those and the fields of the model with the tag patch:"true". Each route
+// is a line of the table like any other: it can be left out or replaced. docs/adding-a-resource.md has the tags; resource
+// panics with the name of a field whose tags are not sound.
 func resource[T models.Row, In any](db *gorm.DB, path string, construct func(userID string, in In) T, filters ...Filter) []Route {
 	model, err := schema.Parse(new(T), &sync.Map{}, schema.NamingStrategy{})
 	if err != nil {

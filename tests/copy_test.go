@@ -52,7 +52,7 @@ func copied(t testing.TB, from, to string, tasks, users int) {
 	t.Helper()
 	got := copyTasks(t, from, to)
 	require.Zero(t, got.code, got.stderr)
-	require.Equal(t, fmt.Sprintf("copied %d tasks of %d users, verified\n", tasks, users), got.stdout)
+	require.Regexp(t, fmt.Sprintf(`^copied %d tasks(, 0 \w+)* of %d users, verified\n$`, tasks, users), got.stdout)
 }
 
 // notCopied requires that the program failed with one line that has all of the words, and without the password.
@@ -317,8 +317,7 @@ func TestACopyOnlyReadsItsSourceAndNeedsNoListOfUsers(t *testing.T) {
 					require.NoError(t, err)
 				}
 				before := contents(t, from)
-				got := copyTasks(t, from, to)
-				require.Zero(t, got.code, got.stderr)
+				require.NoError(t, copyModels(t, from, to, []any{&models.Task{}}))
 				require.Equal(t, before, contents(t, from))
 
 				target := newServer(t, to)
@@ -538,5 +537,5 @@ func TestACopyShowsABarOnATerminal(t *testing.T) {
 	for _, phase := range phases {
 		require.Regexp(t, `\r`+phase+` +100% .*\(3000/3000\).*\r\n`, string(out))
 	}
-	require.Contains(t, string(out), "\r\ncopied 3000 tasks of 7 users, verified\r\n")
+	require.Regexp(t, `\r\ncopied 3000 tasks(, 0 \w+)* of 7 users, verified\r\n`, string(out))
 }
