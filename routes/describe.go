@@ -159,7 +159,7 @@ func (f *field) Sent(withDefault bool) (string, error) {
 	var rules []string
 	switch {
 	case f.format == "date-time":
-		p.Pattern = `^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$`
+		p.Pattern = timePattern
 		rules = append(rules, "Any offset will do, and digits beyond microseconds are cut.")
 	case strings.Contains(f.rules, "notblank"):
 		// White space, then one character that is neither white space nor NUL, then anything but NUL. RE2 and ECMA-262 both
