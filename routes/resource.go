@@ -35,6 +35,10 @@ type handlers[T models.Row, In any] struct {
 // panics with the name of a field whose tags are not sound.
 func resource[T models.Row, In any](db *gorm.DB, path string, construct func(userID string, in In) T, filters ...Filter) []Route {
 	model, err := schema.Parse(new(T), &sync.Map{}, schema.NamingStrategy{})
+	var own fields
+	if model != nil {
+		own = newFields(model) // names the field where err does not
+	}
 	if err != nil {
 		panic(fmt.Errorf("the resource %s: %w", path, err))
 	}
@@ -43,7 +47,6 @@ func resource[T models.Row, In any](db *gorm.DB, path string, construct func(use
 	if !found || embedded.Type != in || !embedded.Anonymous {
 		panic(fmt.Sprintf("%s: does not embed %s", model.Name, in.Name()))
 	}
-	own := newFields(model)
 	isInput := func(f *field) bool { return f.StructField.Index[0] == embedded.Index[0] }
 	isOnly := func(f *field) bool { return !isInput(f) && f.Tag.Get("patch") == "true" }
 	h := &handlers[T, In]{db: db, path: path, construct: construct, filters: filters, input: own.filter(isInput)}

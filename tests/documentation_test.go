@@ -79,6 +79,15 @@ func TestTheDocumentIsServedInBothForms(t *testing.T) {
 	})
 }
 
+func TestTheCommandOpenAPIPrintsTheDocumentThatIsServed(t *testing.T) {
+	buildProgram(t)
+	t.Parallel()
+	got := newHome(t).run(t, nil, "openapi")
+	require.Zero(t, got.code, got.stderr)
+	require.Empty(t, got.stderr)
+	require.Equal(t, string(newServer(t, newSQLite(t)).send(t, request{method: "GET", path: "/openapi.yaml"}).body), got.stdout)
+}
+
 func TestEveryWayLeadsToTheDocsPage(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *server) {
 		for _, path := range []string{"/", "/swagger", "/swagger/", "/swagger/index.html", "/docs"} {

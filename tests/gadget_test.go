@@ -16,6 +16,7 @@ type GadgetInput struct {
 	Note   *string    `json:"note" gorm:"size:30" validate:"omitnil,max=30" doc:"What else there is to say." example:"second drawer"`
 	Colour string     `json:"colour" gorm:"size:10;not null;default:yellow" validate:"oneof=yellow green blue" doc:"Its colour." example:"green"`
 	Size   *string    `json:"size" gorm:"size:10" validate:"omitnil,oneof=small large" doc:"Its size, if that is known." example:"large"`
+	Level  int64      `json:"level" gorm:"not null;default:1" validate:"oneof=1 2 3" doc:"How hard it is to use." example:"2"`
 	Active bool       `json:"active" gorm:"not null;default:true" doc:"Whether it works." example:"false"`
 	Stars  int64      `json:"stars" gorm:"not null;default:3" validate:"min=0,max=5" doc:"How good it is." example:"4"`
 	Serial *int64     `json:"serial" doc:"The number on its back." example:"9007199254740993"`

@@ -157,10 +157,13 @@ func TestATableOfTasksThatWasMadeElsewhereIsTakenOver(t *testing.T) {
 		if database.Engine == config.PostgreSQL {
 			create = strings.ReplaceAll(strings.Replace(create, "INTEGER", "SERIAL", 1), "DATETIME", "TIMESTAMP")
 		}
-		openDirectly(t, databaseURL, create, "CREATE INDEX ix_tasks_user_id ON tasks (user_id)",
+		elsewhere := openDirectly(t, databaseURL, create, "CREATE INDEX ix_tasks_user_id ON tasks (user_id)",
 			"INSERT INTO tasks (user_id, title, description, completed, created_at, updated_at) VALUES ('ann', 'old', 'kept', true, '2026-01-08 10:30:00.123456', '2026-01-09 10:30:00.000000')")
-		for range 2 { // starts
+		before := storage(t, databaseURL, elsewhere)
+		for start := range 2 {
 			s := newServer(t, databaseURL)
+			require.Equal(t, before, storage(t, databaseURL, elsewhere), "the table was rewritten")
+			require.EqualValues(t, 1+start, versionOf(t, elsewhere, 1))
 			ann := s.as("ann")
 			list := ann.list(t)
 			old := list[len(list)-1]
