@@ -71,6 +71,7 @@ func serve(ctx context.Context, cfg *config.Config, stderr io.Writer) error {
 		return err
 	}
 	log, drain := cfg.Logger(stderr), &middleware.Drain{}
+	cfg.Warn(log)
 	db, err := database.Open(ctx, cfg, models.Owned(), log)
 	if err != nil {
 		return err
