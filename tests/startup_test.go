@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -127,24 +126,14 @@ func TestMigrationsUseTheirOwnConnection(t *testing.T) {
 	buildProgram(t)
 	t.Parallel()
 	databaseURL := newPostgres(t)
-	role := "app_" + strings.TrimPrefix(strings.Split(past(t, databaseURL), "/")[3], "taskapi_test_")
-	role, _, _ = strings.Cut(role, "?")
-	elsewhere := openElsewhere(t, databaseURL, "CREATE ROLE "+role+" LOGIN", "REVOKE CREATE ON SCHEMA public FROM PUBLIC",
-		"ALTER DEFAULT PRIVILEGES GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO "+role, "ALTER DEFAULT PRIVILEGES GRANT USAGE ON SEQUENCES TO "+role)
-	t.Cleanup(func() {
-		_, err := elsewhere.Exec("DROP OWNED BY " + role)
-		assert.NoError(t, err)
-		_, err = elsewhere.Exec("DROP ROLE " + role)
-		assert.NoError(t, err)
-	})
-	limited, err := url.Parse(past(t, databaseURL))
-	require.NoError(t, err)
-	limited.User = url.User(role)
-	got := newHome(t).run(t, inProduction("PORT=0", "DATABASE_URL="+limited.String()))
+	role, limited := newRole(t, databaseURL)
+	openElsewhere(t, databaseURL, "ALTER DEFAULT PRIVILEGES GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO "+role,
+		"ALTER DEFAULT PRIVILEGES GRANT USAGE ON SEQUENCES TO "+role)
+	got := newHome(t).run(t, inProduction("PORT=0", "DATABASE_URL="+limited))
 	refused(t, got, 1)
 	require.Contains(t, got.stderr, "permission denied")
 
-	p := newHome(t).start(t, inProduction("DATABASE_URL="+limited.String(), "MIGRATE_DATABASE_URL="+past(t, databaseURL))...)
+	p := newHome(t).start(t, inProduction("DATABASE_URL="+limited, "MIGRATE_DATABASE_URL="+past(t, databaseURL))...)
 	p.call(t, 201, "POST", "/api/tasks", tokenOf(t, "ann"), `{"title":"x"}`)
 	_, _ = p.stop(t, syscall.SIGTERM)
 }

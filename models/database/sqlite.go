@@ -50,15 +50,23 @@ func newSQLite(path string, purpose purpose) (_ engine, err error) {
 	switch purpose {
 	case serving:
 		// Made here, a new file is its owner's; SQLite gives -wal and -shm the same mode.
-		if file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600); err == nil {
+		file, made := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+		if made == nil {
 			_ = file.Close()
+		} else if !errors.Is(made, fs.ErrExist) {
+			err = made
 		}
 	case copySource:
 		_, err = os.Stat(path)
 	case copyTarget:
 		e.temporary, err = createTemporary(path)
 	}
-	if err != nil {
+	switch dir, _ := filepath.Abs(filepath.Dir(path)); {
+	case errors.Is(err, fs.ErrNotExist) && purpose != copySource:
+		return nil, fmt.Errorf("there is no directory %s", dir)
+	case errors.Is(err, fs.ErrPermission) && purpose != copySource:
+		return nil, fmt.Errorf("the user %d may not make files in the directory %s", os.Getuid(), dir)
+	case err != nil:
 		return nil, err
 	}
 	if e.temporary != nil {
