@@ -57,7 +57,9 @@ func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 	case config.Explain:
 		return explainToken(ctx, cfg, command.Token, stdin, stdout)
 	case config.Migrate:
-		return database.Migrate(ctx, cfg, models.Owned(), cfg.Logger(stderr))
+		log := cfg.Logger(stderr)
+		cfg.Warn(log)
+		return database.Migrate(ctx, cfg, models.Owned(), log)
 	case config.Token:
 		return printToken(cfg, command, stdout, stderr)
 	case config.Health:

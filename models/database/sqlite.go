@@ -51,10 +51,14 @@ func newSQLite(path string, purpose purpose) (_ engine, err error) {
 	case serving:
 		// Made here, a new file is its owner's; SQLite gives -wal and -shm the same mode.
 		file, made := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
-		if made == nil {
+		info, _ := os.Stat(path)
+		switch {
+		case made == nil:
 			_ = file.Close()
-		} else if !errors.Is(made, fs.ErrExist) {
+		case !errors.Is(made, fs.ErrExist):
 			err = made
+		case info != nil && info.IsDir(): // Docker makes one in the place of a file that it cannot mount
+			err = fmt.Errorf("%s is a directory", path)
 		}
 	case copySource:
 		_, err = os.Stat(path)
