@@ -58,7 +58,9 @@ func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 	case config.Explain:
 		return explainToken(ctx, cfg, command.Token, stdin, stdout)
 	case config.Migrate:
-		return database.Migrate(ctx, cfg, models.Owned(), cfg.Logger(stderr))
+		log := cfg.Logger(stderr)
+		cfg.Warn(log)
+		return database.Migrate(ctx, cfg, models.Owned(), log)
 	case config.Token:
 		return printToken(cfg, command, stdout, stderr)
 	case config.Health:
@@ -72,6 +74,7 @@ func serve(ctx context.Context, cfg *config.Config, stderr io.Writer) error {
 		return err
 	}
 	log, drain := cfg.Logger(stderr), &middleware.Drain{}
+	cfg.Warn(log)
 	db, err := database.Open(ctx, cfg, models.Owned(), log)
 	if err != nil {
 		return err

@@ -9,7 +9,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/url"
 	"reflect"
 	"strconv"
 	"strings"
@@ -82,6 +81,9 @@ func Parse(sources ...map[string]string) (*Config, error) {
 			}
 		}
 	}
+	if level, found := levels[strings.ToLower(vars["LOG_LEVEL"])]; found {
+		vars["LOG_LEVEL"] = level
+	}
 	cfg := &Config{RequestTimeout: MaxRequestTimeout, MaxConns: 1} // kept if a variable cannot be parsed, to report only that fault
 	faults := parseFaults(env.ParseWithOptions(cfg, env.Options{Environment: vars}))
 	demand := func(met bool, format string, args ...any) {
@@ -94,7 +96,7 @@ func Parse(sources ...map[string]string) (*Config, error) {
 	case development:
 		cfg.Host = cmp.Or(cfg.Host, "127.0.0.1")
 		if cfg.CORSOrigins == nil {
-			cfg.CORSOrigins = []string{"http://localhost:3000", "http://localhost:5173", "http://127.0.0.1:3000", "http://127.0.0.1:5173"}
+			cfg.CORSOrigins = []string{"http://localhost:*", "https://localhost:*", "http://127.0.0.1:*", "https://127.0.0.1:*"}
 		}
 	case production:
 		cfg.Host = cmp.Or(cfg.Host, "0.0.0.0")
@@ -110,6 +112,7 @@ func Parse(sources ...map[string]string) (*Config, error) {
 	default:
 		demand(false, "ENVIRONMENT: must be %s or %s, got %q", development, production, cfg.Environment)
 	}
+	cfg.Host = strings.Trim(cfg.Host, "[]") // as in a URL, around an IPv6 address
 	for i, origin := range cfg.CORSOrigins {
 		origin = strings.TrimSuffix(strings.TrimSpace(origin), "/")
 		cfg.CORSOrigins[i] = origin
@@ -162,15 +165,8 @@ func parseFaults(err error) (faults []error) {
 	return faults
 }
 
-// validOrigin reports whether origin is a scheme and a host; the host's first label may be the wildcard "*".
-func validOrigin(origin string) bool {
-	u, err := url.Parse(origin)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Scheme+"://"+u.Host != origin {
-		return false
-	}
-	host := strings.TrimPrefix(u.Hostname(), "*.")
-	return host != "" && !strings.Contains(host, "*")
-}
+// levels are the words of Python's logging, which an earlier .env may have, for levels of [slog].
+var levels = map[string]string{"warning": "warn", "critical": "error", "fatal": "error", "trace": "debug"}
 
 // WriteHelp lists the commands, and every variable with its default and a line on its meaning.
 func WriteHelp(w io.Writer) error {

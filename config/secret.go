@@ -73,3 +73,20 @@ func (c *Config) Secrets() []string {
 	}
 	return secrets
 }
+
+// SecretWarnings returns a warning for each value which tokens are verified with that seems to have more than was meant: white
+// space, a line break or quotes. They never quote a secret.
+func (c *Config) SecretWarnings() (warnings []string) {
+	warn := func(name string, values ...string) {
+		for _, value := range values {
+			if found := wrapping(value); found != "" {
+				warnings = append(warnings, fmt.Sprintf("%s: the value %s, which counts as a part of it", name, found))
+			}
+		}
+	}
+	warn("BETTER_AUTH_SECRET", c.Secret)
+	warn("BETTER_AUTH_SECRETS", c.Rotation...)
+	warn("JWT_ISSUER", c.JWTIssuer)
+	warn("JWT_AUDIENCE", c.JWTAudience)
+	return warnings
+}

@@ -68,7 +68,7 @@ func New(d Deps) *fiber.App {
 		d.Metrics.Observe(),
 		middleware.LogAccess(d.Log),
 		middleware.SecureHeaders(),
-		middleware.CORS(d.Config.CORSOrigins),
+		middleware.CORS(d.Config.CORSOrigins, d.Log),
 		server.RefuseMalformed,
 	)
 	health := healthRoutes(d.DB, d.Drain)

@@ -140,7 +140,7 @@ func TestAFileThatIsNoSoundDatabaseOfOursStopsTheStartAndIsLeftAsItIs(t *testing
 	t.Run("a directory", func(t *testing.T) {
 		dir := filepath.Join(t.TempDir(), "tasks.db")
 		require.NoError(t, os.Mkdir(dir, 0o700))
-		untouched(t, dir, func() { cannotOpen(t, "sqlite://"+dir, "unable to open") })
+		untouched(t, dir, func() { cannotOpen(t, "sqlite://"+dir, "is a directory") })
 	})
 }
 

@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -127,24 +126,14 @@ func TestMigrationsUseTheirOwnConnection(t *testing.T) {
 	buildProgram(t)
 	t.Parallel()
 	databaseURL := newPostgres(t)
-	role := "app_" + strings.TrimPrefix(strings.Split(withoutPooler(t, databaseURL), "/")[3], "taskapi_test_")
-	role, _, _ = strings.Cut(role, "?")
-	direct := openDirectly(t, databaseURL, "CREATE ROLE "+role+" LOGIN", "REVOKE CREATE ON SCHEMA public FROM PUBLIC",
-		"ALTER DEFAULT PRIVILEGES GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO "+role, "ALTER DEFAULT PRIVILEGES GRANT USAGE ON SEQUENCES TO "+role)
-	t.Cleanup(func() {
-		_, err := direct.Exec("DROP OWNED BY " + role)
-		assert.NoError(t, err)
-		_, err = direct.Exec("DROP ROLE " + role)
-		assert.NoError(t, err)
-	})
-	limited, err := url.Parse(withoutPooler(t, databaseURL))
-	require.NoError(t, err)
-	limited.User = url.User(role)
-	got := newHome(t).run(t, inProduction("PORT=0", "DATABASE_URL="+limited.String()))
+	role, limited := newRole(t, databaseURL)
+	openDirectly(t, databaseURL, "ALTER DEFAULT PRIVILEGES GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO "+role,
+		"ALTER DEFAULT PRIVILEGES GRANT USAGE ON SEQUENCES TO "+role)
+	got := newHome(t).run(t, inProduction("PORT=0", "DATABASE_URL="+limited))
 	refused(t, got, 1)
 	require.Contains(t, got.stderr, "permission denied")
 
-	p := newHome(t).start(t, inProduction("DATABASE_URL="+limited.String(), "MIGRATE_DATABASE_URL="+withoutPooler(t, databaseURL))...)
+	p := newHome(t).start(t, inProduction("DATABASE_URL="+limited, "MIGRATE_DATABASE_URL="+withoutPooler(t, databaseURL))...)
 	p.call(t, 201, "POST", "/api/tasks", tokenOf(t, "ann"), `{"title":"x"}`)
 	_, _ = p.stop(t, syscall.SIGTERM)
 }

@@ -81,7 +81,7 @@ func open(ctx context.Context, cfg *config.Config, database config.Database, log
 ) {
 	engine, err := newEngine(database, serving)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("cannot open the database (%s): %w", database, err)
 	}
 	db, pool, err := newSession(engine, slowLog{logger.Discard, log})
 	pool.SetMaxOpenConns(engine.conns(cfg.MaxConns))

@@ -24,6 +24,8 @@ type engine interface {
 type migrations interface {
 	// inspect returns an error if the database is damaged or belongs to another program.
 	inspect(db *gorm.DB) error
+	// missingRights returns the statements that would let the role read and write the rows of a table, if the table exists.
+	missingRights(db *gorm.DB, table string) (grants []string, err error)
 	// lock prevents other servers from migrating until the transaction ends.
 	lock(tx *gorm.DB) error
 	// finish does what cannot be done in the transaction.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -36,7 +37,9 @@ func newPostgres(database config.Database) (engine, error) {
 		return nil, err
 	}
 	connection.ConnectTimeout = cmp.Or(connection.ConnectTimeout, connectTimeout)
-	options := []stdlib.OptionOpenDB{stdlib.OptionShouldPing(pingBriefly)}
+	// Whatever the role's defaults are; without prepared statements pgx reads times as text.
+	connection.RuntimeParams["client_encoding"], connection.RuntimeParams["DateStyle"] = "UTF8", "ISO"
+	options := []stdlib.OptionOpenDB{stdlib.OptionShouldPing(pingBriefly), stdlib.OptionAfterConnect(checkEncoding)}
 	if database.Pooled {
 		options = append(options, stdlib.OptionBeforeConnect(neverCancel))
 		if !strings.Contains(database.Source, "default_query_exec_mode=") {
@@ -54,6 +57,15 @@ func (e postgresEngine) advice(db *gorm.DB) string {
 		return "the pooler's sessions have no statement_timeout: what outlives a request's deadline goes on"
 	}
 	return ""
+}
+
+// checkEncoding returns an error if the database cannot keep every text, or does not check it.
+func checkEncoding(_ context.Context, conn *pgx.Conn) error {
+	if encoding := conn.PgConn().ParameterStatus("server_encoding"); encoding != "UTF8" {
+		return fmt.Errorf("the database's encoding is %s and must be UTF8: "+
+			"make a database with CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0", encoding)
+	}
+	return nil
 }
 
 // neverCancel prevents cancel requests, which pgx sends after a deadline, on a connection through a pooler: PgBouncer 1.18
@@ -98,10 +110,15 @@ func unreachable(err error) bool {
 	case !errors.As(err, new(*pgconn.ConnectError)):
 		return false
 	case errors.As(err, &fault):
-		return temporary(fault)
+		return temporary(fault) && (fault.Code != "08P01" || !poolerRefusal.MatchString(fault.Message))
 	}
 	return !errors.As(err, new(*tls.CertificateVerificationError))
 }
+
+// poolerRefusal matches what does not change by waiting, in the words of PgBouncer and of the server behind it. PgBouncer 1.18
+// gives every fault of a connection the same code, 08P01.
+var poolerRefusal = regexp.MustCompile(`authentication failed|does not exist|^no such (user|database)|^unsupported startup parameter|` +
+	`^bouncer config error|pg_hba\.conf|permission denied|not permitted to log in|not allow connections`)
 
 // temporary reports whether the same statement may succeed later, by its SQLSTATE or the class of it (PostgreSQL's
 // documentation, appendix A).

@@ -14,6 +14,20 @@ const migrationLock = 0x7461736b617069 // "taskapi"
 
 func (postgresEngine) inspect(*gorm.DB) error { return nil }
 
+// missingRights implements [migrations]. The sequences are those that the defaults of the columns use.
+func (postgresEngine) missingRights(db *gorm.DB, table string) (grants []string, err error) {
+	return query[[]string](db, `WITH target AS (SELECT to_regclass(?) AS id)
+		SELECT format('GRANT %s ON %s TO %I', string_agg(needed, ', '), id::regclass, current_user)
+		FROM target, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS needed
+		WHERE NOT has_table_privilege(id, needed) GROUP BY id
+		UNION ALL
+		SELECT format('GRANT USAGE ON SEQUENCE %s TO %I', used.oid::regclass, current_user)
+		FROM target JOIN pg_attrdef ON adrelid = id
+		JOIN pg_depend ON classid = 'pg_attrdef'::regclass AND objid = pg_attrdef.oid AND refclassid = 'pg_class'::regclass
+		JOIN pg_class used ON used.oid = refobjid
+		WHERE CASE used.relkind WHEN 'S' THEN NOT has_sequence_privilege(used.oid, 'USAGE') END`, db.Statement.Quote(table))
+}
+
 func (postgresEngine) lock(tx *gorm.DB) error {
 	return tx.Exec("SELECT pg_advisory_xact_lock(?)", migrationLock).Error
 }

@@ -50,15 +50,27 @@ func newSQLite(path string, purpose purpose) (_ engine, err error) {
 	switch purpose {
 	case serving:
 		// Created here, a new file is readable by its owner only. SQLite gives -wal and -shm the same mode.
-		if file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600); err == nil {
+		file, made := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+		info, _ := os.Stat(path)
+		switch {
+		case made == nil:
 			_ = file.Close()
+		case !errors.Is(made, fs.ErrExist):
+			err = made
+		case info != nil && info.IsDir(): // Docker makes one in the place of a file that it cannot mount
+			err = fmt.Errorf("%s is a directory", path)
 		}
 	case copySource:
 		_, err = os.Stat(path)
 	case copyTarget:
 		e.temporary, err = createTemporary(path)
 	}
-	if err != nil {
+	switch dir, _ := filepath.Abs(filepath.Dir(path)); {
+	case errors.Is(err, fs.ErrNotExist) && purpose != copySource:
+		return nil, fmt.Errorf("there is no directory %s", dir)
+	case errors.Is(err, fs.ErrPermission) && purpose != copySource:
+		return nil, fmt.Errorf("the user %d may not make files in the directory %s", os.Getuid(), dir)
+	case err != nil:
 		return nil, err
 	}
 	if e.temporary != nil {

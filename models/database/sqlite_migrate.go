@@ -35,6 +35,9 @@ func (sqliteEngine) inspect(db *gorm.DB) error {
 	return nil
 }
 
+// missingRights implements [migrations]: SQLite has no rights but the file's.
+func (sqliteEngine) missingRights(*gorm.DB, string) (grants []string, err error) { return nil, nil }
+
 // lock implements [migrations]: SQLite's transactions begin with the write lock.
 func (sqliteEngine) lock(*gorm.DB) error { return nil }
 
