@@ -26,7 +26,7 @@ import (
 var document = sync.OnceValues(func() (*openapi3.T, error) {
 	doc, err := openapi3.NewLoader().LoadFromData(routes.Document())
 	if err == nil {
-		doc.Servers = nil // its "/" is wherever the document was loaded from
+		doc.Servers = nil // it is wherever the document was loaded from
 	}
 	return doc, err
 })
