@@ -51,9 +51,9 @@ func New(d Deps) *fiber.App {
 		JSONEncoder:           encodeJSON,
 		ReadBufferSize:        16 << 10,               // allows long tokens
 		BodyLimit:             2 * middleware.MaxBody, // larger, so that LimitBody answers with CORS headers
-		ReadTimeout:           10 * time.Second,
+		ReadTimeout:           server.ReadTimeout,
 		WriteTimeout:          10 * time.Second,
-		IdleTimeout:           time.Minute,
+		IdleTimeout:           d.Config.IdleTimeout,
 		// Handlers refuse forms with 415. Parsed before that, a malformed form would close the connection.
 		DisablePreParseMultipartForm: true,
 	})

@@ -31,7 +31,7 @@ func startNginx(t *testing.T, http string) (address string) {
 	require.NoError(t, err)
 	address = fmt.Sprintf("127.0.0.1:%d", port)
 	dir := newHome(t)
-	text := "daemon off; master_process off; pid nginx.pid; error_log stderr warn; events {}\nhttp { access_log off;\n"
+	text := "daemon off; master_process off; pid nginx.pid; error_log stderr crit; events {}\nhttp { access_log off;\n"
 	for _, kind := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
 		text += kind + "_temp_path " + dir.path(kind) + ";\n"
 	}
