@@ -75,7 +75,7 @@ func New(d Deps) *fiber.App {
 	add(app, health)
 	add(app, documentationRoutes(slices.Concat(owned, health)))
 
-	rate, backlog := middleware.NewRateLimit(d.Config.RateLimit), middleware.LimitBacklog()
+	rate, lists := middleware.NewRateLimit(d.Config.RateLimit), middleware.LimitLists()
 	chain := []fiber.Handler{
 		d.Drain.Handler(),
 		middleware.LimitTime(d.Config.RequestTimeout),
@@ -87,7 +87,7 @@ func New(d Deps) *fiber.App {
 	}
 	for _, r := range owned {
 		if r.list() {
-			add(app, []Route{r}, append(chain, backlog)...)
+			add(app, []Route{r}, append(chain, lists)...)
 		} else {
 			add(app, []Route{r}, chain...)
 		}
