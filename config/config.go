@@ -51,6 +51,7 @@ type Config struct {
 	CORSOrigins    []string      `env:"CORS_ORIGINS" help:"origins of browser clients, separated by commas, or *"`
 	LogLevel       slog.Level    `env:"LOG_LEVEL" envDefault:"info" help:"debug, info, warn or error"`
 	RequestTimeout time.Duration `env:"REQUEST_TIMEOUT" envDefault:"5s" help:"how long a request may take before it is answered 503"`
+	IdleTimeout    time.Duration `env:"IDLE_TIMEOUT" envDefault:"75s" help:"how long a connection without a request is kept"`
 	RateLimit      int           `env:"RATE_LIMIT" envDefault:"0" help:"requests a minute per user and address; 0 is no limit"`
 	MetricsAddr    string        `env:"METRICS_ADDR" help:"host:port of a listener for Prometheus"`
 
@@ -84,7 +85,7 @@ func Parse(sources ...map[string]string) (*Config, error) {
 	if level, found := levels[strings.ToLower(vars["LOG_LEVEL"])]; found {
 		vars["LOG_LEVEL"] = level
 	}
-	cfg := &Config{RequestTimeout: MaxRequestTimeout, MaxConns: 1} // kept if a variable cannot be parsed, to report only that fault
+	cfg := &Config{RequestTimeout: MaxRequestTimeout, IdleTimeout: 1, MaxConns: 1} // if it cannot be parsed, only that is reported
 	faults := parseFaults(env.ParseWithOptions(cfg, env.Options{Environment: vars}))
 	demand := func(met bool, format string, args ...any) {
 		if !met {
@@ -121,6 +122,7 @@ func Parse(sources ...map[string]string) (*Config, error) {
 	}
 	demand(cfg.RequestTimeout > 0 && cfg.RequestTimeout <= MaxRequestTimeout,
 		"REQUEST_TIMEOUT: must be longer than 0 and at most %s, got %s", MaxRequestTimeout, cfg.RequestTimeout)
+	demand(cfg.IdleTimeout > 0, "IDLE_TIMEOUT: must be longer than 0, got %s", cfg.IdleTimeout)
 	demand(cfg.RateLimit >= 0, "RATE_LIMIT: must be 0 or more, got %d", cfg.RateLimit)
 	demand(cfg.MaxConns >= 1, "DB_MAX_CONNS: must be at least 1, got %d", cfg.MaxConns)
 	demand(cfg.StartupWait >= 0, "STARTUP_WAIT: must not be negative, got %s", cfg.StartupWait)

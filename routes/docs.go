@@ -28,23 +28,26 @@ func documentationRoutes(documented []Route) []Route {
 	page, policy := renderPage()
 	servePage := func(c *fiber.Ctx) error {
 		if strings.HasSuffix(c.Path(), "/docs") { // relative links need the slash
-			return c.Redirect("/docs/")
+			return redirect(c)
 		}
 		c.Set(fiber.HeaderContentSecurityPolicy, policy)
 		return c.Type("html", "utf-8").Send(page)
 	}
-	serveJSON := func(c *fiber.Ctx) error { return c.Type("json").Send(inJSON) }
-	redirect := func(c *fiber.Ctx) error { return c.Redirect("/docs/") }
 	return []Route{
-		{fiber.MethodGet, "/openapi.json", serveJSON, ""},
+		{fiber.MethodGet, "/openapi.json", func(c *fiber.Ctx) error { return c.Type("json").Send(inJSON) }, ""},
 		{fiber.MethodGet, "/openapi.yaml", func(c *fiber.Ctx) error { return c.Type("yaml", "utf-8").Send(inYAML) }, ""},
 		{fiber.MethodGet, "/docs/", servePage, ""},
 		{fiber.MethodGet, "/docs/index.html", servePage, ""},
-		{fiber.MethodGet, "/docs/doc.json", serveJSON, ""},
+		{fiber.MethodGet, "/docs/doc.json", func(c *fiber.Ctx) error { return c.Redirect("../openapi.json") }, ""},
 		{fiber.MethodGet, "/docs/*", serveAssets(), ""},
 		{fiber.MethodGet, "/swagger/*", redirect, ""},
 		{fiber.MethodGet, "/", redirect, ""},
 	}
+}
+
+// redirect leads to the page, relative to the request's path, so that it works behind any path prefix.
+func redirect(c *fiber.Ctx) error {
+	return c.Redirect(strings.Repeat("../", strings.Count(c.Path(), "/")-1) + "docs/")
 }
 
 // serveAssets serves the scripts and styles of Swagger's page.

@@ -22,6 +22,7 @@ const mergePatch = "application/merge-patch+json"
 // handlers answer the requests on the rows of an owned model, each with one statement.
 type handlers[T models.Row, In any] struct {
 	db           *gorm.DB
+	model        *schema.Schema
 	path         string
 	construct    func(userID string, in In) T
 	input, patch fields // what POST and PUT set, and what PATCH does
@@ -49,7 +50,7 @@ func resource[T models.Row, In any](db *gorm.DB, path string, construct func(use
 	}
 	isInput := func(f *field) bool { return f.StructField.Index[0] == embedded.Index[0] }
 	isOnly := func(f *field) bool { return !isInput(f) && f.Tag.Get("patch") == "true" }
-	h := &handlers[T, In]{db: db, path: path, construct: construct, filters: filters, input: own.filter(isInput)}
+	h := &handlers[T, In]{db: db, model: model, path: path, construct: construct, filters: filters, input: own.filter(isInput)}
 	only := own.filter(isOnly)
 	d := describe(model, path, filters, own, h.input, only)
 	h.patch = d.Patch
@@ -74,7 +75,7 @@ func owned(c *fiber.Ctx, db *gorm.DB) *gorm.DB {
 }
 
 func (h *handlers[T, In]) list(c *fiber.Ctx) error {
-	query := owned(c, h.db)
+	query := owned(c, h.db).Model(new(T))
 	for _, filter := range h.filters {
 		condition, err := filter.condition(c)
 		if err != nil {
@@ -82,11 +83,11 @@ func (h *handlers[T, In]) list(c *fiber.Ctx) error {
 		}
 		query = query.Where(condition)
 	}
-	rows := []T{}
-	if err := query.Order("created_at DESC, id DESC").Find(&rows).Error; err != nil {
+	rows, err := query.Order("created_at DESC, id DESC").Rows()
+	if err != nil {
 		return err
 	}
-	return c.JSON(rows)
+	return answerRows[T](c, h.model, rows)
 }
 
 func (h *handlers[T, In]) create(c *fiber.Ctx) error {

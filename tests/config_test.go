@@ -48,7 +48,7 @@ func TestEverySettingHasADefaultInDevelopment(t *testing.T) {
 	require.Equal(t, &config.Config{
 		Environment: "development", Host: "127.0.0.1", Port: 8000, DatabaseURL: "sqlite://tasks.db",
 		CORSOrigins: []string{"http://localhost:*", "https://localhost:*", "http://127.0.0.1:*", "https://127.0.0.1:*"},
-		LogLevel:    slog.LevelInfo, RequestTimeout: 5 * time.Second,
+		LogLevel:    slog.LevelInfo, RequestTimeout: 5 * time.Second, IdleTimeout: 75 * time.Second,
 		Migrate: true, StartupWait: time.Minute, MaxConns: 16, ConnIdleTime: 5 * time.Minute, ConnLifetime: time.Hour,
 		Database: config.Database{Engine: config.SQLite, Source: "tasks.db"}, MigrateDatabase: config.Database{Engine: config.SQLite, Source: "tasks.db"},
 	}, cfg)
@@ -62,7 +62,7 @@ func TestProductionListensEverywhereAndHasNoDefaultOriginsOrSecret(t *testing.T)
 	require.NoError(t, err)
 	require.Equal(t, &config.Config{
 		Environment: "production", Host: "0.0.0.0", Port: 8000, Secret: testSecret, DatabaseURL: "sqlite://tasks.db",
-		LogLevel: slog.LevelInfo, RequestTimeout: 5 * time.Second,
+		LogLevel: slog.LevelInfo, RequestTimeout: 5 * time.Second, IdleTimeout: 75 * time.Second,
 		Migrate: true, StartupWait: time.Minute, MaxConns: 16, ConnIdleTime: 5 * time.Minute, ConnLifetime: time.Hour,
 		Database: config.Database{Engine: config.SQLite, Source: "tasks.db"}, MigrateDatabase: config.Database{Engine: config.SQLite, Source: "tasks.db"},
 	}, cfg)
@@ -80,14 +80,14 @@ func TestEverySettingIsRead(t *testing.T) {
 			"DATABASE_URL", "postgres://u:p@h/db", "AUTH_USERS_TABLE", "auth.user", "CORS_ORIGINS", "https://app.example.com", "LOG_LEVEL", "warn", "REQUEST_TIMEOUT", "1500ms",
 			"BETTER_AUTH_SECRETS", "2:"+newer+",1:"+older, "BETTER_AUTH_URL", "https://a.example.com", "JWKS_URL", "https://k.example.com", "JWT_ISSUER", "i",
 			"JWT_AUDIENCE", "tasks", "AUTO_MIGRATE", "false", "MIGRATE_DATABASE_URL", "postgres://m@h/db", "STARTUP_WAIT", "2s", "DB_MAX_CONNS", "3",
-			"DB_CONN_IDLE_TIME", "4s", "DB_CONN_LIFETIME", "5s", "RATE_LIMIT", "6", "METRICS_ADDR", ":9090")
+			"DB_CONN_IDLE_TIME", "4s", "DB_CONN_LIFETIME", "5s", "IDLE_TIMEOUT", "620s", "RATE_LIMIT", "6", "METRICS_ADDR", ":9090")
 		require.NoError(t, err)
 		require.Equal(t, &config.Config{
 			Environment: environment, Host: "::1", Port: 65535, Secret: testSecret, DatabaseURL: "postgres://u:p@h/db",
 			AuthUsersTable: "auth.user", CORSOrigins: []string{"https://app.example.com"}, LogLevel: slog.LevelWarn, RequestTimeout: 1500 * time.Millisecond,
 			Rotation: config.Rotation{newer, older}, BetterAuthURL: "https://a.example.com", JWKSURL: "https://k.example.com", JWTIssuer: "i", JWTAudience: "tasks",
 			MigrateURL: "postgres://m@h/db", StartupWait: 2 * time.Second, MaxConns: 3, ConnIdleTime: 4 * time.Second, ConnLifetime: 5 * time.Second,
-			RateLimit: 6, MetricsAddr: ":9090",
+			IdleTimeout: 620 * time.Second, RateLimit: 6, MetricsAddr: ":9090",
 			Database:        config.Database{Engine: config.PostgreSQL, Source: "postgres://u:p@h/db"},
 			MigrateDatabase: config.Database{Engine: config.PostgreSQL, Source: "postgres://m@h/db"},
 			Issuer:          config.Issuer{KeySetURL: "https://k.example.com", Name: "i", Audience: "tasks"},
@@ -122,6 +122,7 @@ func TestEverySettingIsChecked(t *testing.T) {
 		"PORT":            {[]string{"0", "1", "8000", "65535"}, []string{"65536", "-1", "abc", "80.5", "0x50", "http", ":8000"}},
 		"LOG_LEVEL":       {[]string{"debug", "info", "warn", "error", "INFO", "Error", "warning", "WARNING", "critical"}, []string{"loud", "1"}},
 		"REQUEST_TIMEOUT": {[]string{"1ms", "5s", "1.5s"}, []string{"0s", "0", "-1s", "5", "soon"}},
+		"IDLE_TIMEOUT":    {[]string{"1s", "75s", "620s"}, []string{"0s", "0", "-1s", "75", "never"}},
 		"BETTER_AUTH_SECRET": {
 			[]string{strings.Repeat("x", 32), strings.Repeat("é", 32), "with spaces and $igns, all of them kept"},
 			[]string{"hunter2", "hunter" + strings.Repeat("x", 25), "hunter" + strings.Repeat("é", 25)},
