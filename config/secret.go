@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -73,3 +74,36 @@ func (c *Config) Secrets() []string {
 	}
 	return secrets
 }
+
+// SecretWarnings returns a warning for each value which tokens are verified with that seems to have more than was meant: white
+// space, a line break or quotes. They never quote a secret.
+func (c *Config) SecretWarnings() (warnings []string) {
+	warn := func(name string, values ...string) {
+		for _, value := range values {
+			if found := wrapping(value); found != "" {
+				warnings = append(warnings, fmt.Sprintf("%s: the value %s, which counts as a part of it", name, found))
+			}
+		}
+	}
+	warn("BETTER_AUTH_SECRET", c.Secret)
+	warn("BETTER_AUTH_SECRETS", c.Rotation...)
+	warn("JWT_ISSUER", c.JWTIssuer)
+	warn("JWT_AUDIENCE", c.JWTAudience)
+	return warnings
+}
+
+// wrapping returns what came along with a value when it was copied: a line break, white space or quotes. It returns "" if
+// the value has none.
+func wrapping(text string) string {
+	switch {
+	case strings.ContainsAny(text, "\r\n"):
+		return "contains a line break"
+	case strings.TrimSpace(text) != text:
+		return "begins or ends with white space"
+	case quoted.MatchString(text):
+		return "is in quotes"
+	}
+	return ""
+}
+
+var quoted = regexp.MustCompile("^[\"'`“‘].*[\"'`”’]$")

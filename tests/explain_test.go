@@ -49,7 +49,7 @@ func TestExplainSaysWhatAServerWouldDoAndWhy(t *testing.T) {
 		"no secret":                 {good, both[:2], []string{"HS256 token, but BETTER_AUTH_SECRET is not set", "set BETTER_AUTH_SECRET"}},
 		"another secret":            {signWith(t, jwt.SigningMethodHS256, []byte("x")), secret, []string{"not by a secret that is set here", "BETTER_AUTH_SECRETS"}},
 		"another key":               {signingKey{id: "ed", method: stranger.method, private: stranger.private}.sign(t, nil, auth.stock("ann", nil)), both, []string{"not by the key that it names"}},
-		"HS384":                     {signWith(t, jwt.SigningMethodHS384, []byte(testSecret)), secret, []string{`its algorithm is "HS384"`, "EdDSA, ES256, ES512, RS256, PS256"}},
+		"HS384":                     {signWith(t, jwt.SigningMethodHS384, []byte(testSecret)), secret, []string{`its algorithm is "HS384"`, "EdDSA, ES256, ES384, ES512, RS256, RS384, RS512, PS256, PS384, PS512"}},
 		"none":                      {signWith(t, jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType), secret, []string{`its algorithm is "none"`}},
 		"a critical extension":      {forge(`{"alg":"HS256","crit":["x"]}`, `{}`), secret, []string{"extension"}},
 		"no kid":                    {ed.sign(t, map[string]any{"kid": nil}, auth.stock("ann", nil)), both, []string{"does not name the key"}},
