@@ -39,7 +39,8 @@ type Config struct {
 	BetterAuthURL  string        `env:"BETTER_AUTH_URL" help:"Better Auth server whose key set signs tokens"`
 	JWKSURL        string        `env:"JWKS_URL" help:"key set (/api/auth/jwks on BETTER_AUTH_URL)"`
 	JWTIssuer      string        `env:"JWT_ISSUER" help:"iss of its tokens (the origin of BETTER_AUTH_URL)"`
-	JWTAudience    string        `env:"JWT_AUDIENCE" help:"aud of its tokens (the origin of BETTER_AUTH_URL)"`
+	JWTAudience    string        `env:"JWT_AUDIENCE" help:"aud, or several: a,b (the origin of BETTER_AUTH_URL)"`
+	AudienceClaim  string        `env:"JWT_AUDIENCE_CLAIM" help:"claim in place of a missing aud: azp or client_id"`
 	DatabaseURL    string        `env:"DATABASE_URL" envDefault:"sqlite://tasks.db" help:"postgres://USER:PASSWORD@HOST/NAME or sqlite://FILE"`
 	AuthUsersTable string        `env:"AUTH_USERS_TABLE" help:"table of Better Auth's users in the same database"`
 	Migrate        bool          `env:"AUTO_MIGRATE" envDefault:"true" help:"bring the tables up to date at the start"`
@@ -59,7 +60,7 @@ type Config struct {
 	Database Database `env:"-"`
 	// MigrateDatabase is MigrateURL, parsed; Database if MigrateURL is empty.
 	MigrateDatabase Database `env:"-"`
-	// Issuer combines BETTER_AUTH_URL, JWKS_URL, JWT_ISSUER and JWT_AUDIENCE.
+	// Issuer combines BETTER_AUTH_URL, JWKS_URL, JWT_ISSUER, JWT_AUDIENCE and JWT_AUDIENCE_CLAIM.
 	Issuer Issuer `env:"-"`
 }
 

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -12,8 +13,11 @@ import (
 type Issuer struct {
 	// KeySetURL is the address of the key set (JWKS, RFC 7517).
 	KeySetURL string
-	// Name is the required iss of a token, and Audience a required member of its aud.
-	Name, Audience string
+	// Name is the required iss of a token. One of Audiences is a required member of its aud.
+	Name      string
+	Audiences []string
+	// AudienceClaim is the claim that is judged in place of a missing aud: azp, client_id, or none.
+	AudienceClaim string
 }
 
 // demander reports a fault unless a condition is met.
@@ -25,6 +29,7 @@ func (c *Config) parseIssuer(demand demander) (issuer Issuer) {
 		const unused = "%s: needs BETTER_AUTH_URL or JWKS_URL: tokens of a shared secret are not held against it"
 		demand(c.JWTIssuer == "", unused, "JWT_ISSUER")
 		demand(c.JWTAudience == "", unused, "JWT_AUDIENCE")
+		demand(c.AudienceClaim == "", unused, "JWT_AUDIENCE_CLAIM")
 		return issuer
 	}
 	if c.BetterAuthURL != "" {
@@ -36,11 +41,18 @@ func (c *Config) parseIssuer(demand demander) (issuer Issuer) {
 	if c.JWKSURL != "" {
 		issuer.KeySetURL = c.parseKeyURL("JWKS_URL", c.JWKSURL, demand).String()
 	}
-	issuer.Audience = cmp.Or(c.JWTAudience, issuer.Name)
+	audience := cmp.Or(c.JWTAudience, issuer.Name)
+	for name := range strings.SplitSeq(audience, ",") {
+		issuer.Audiences = append(issuer.Audiences, strings.TrimSpace(name))
+	}
+	demand(audience == "" || !slices.Contains(issuer.Audiences, ""), "JWT_AUDIENCE: has an empty member")
+	issuer.AudienceClaim = c.AudienceClaim
+	known := slices.Contains([]string{"", "azp", "client_id"}, c.AudienceClaim)
+	demand(known, "JWT_AUDIENCE_CLAIM: must be azp or client_id, got %q", c.AudienceClaim)
 	issuer.Name = cmp.Or(c.JWTIssuer, issuer.Name)
 	const missing = "%s: must be set if JWKS_URL is and BETTER_AUTH_URL is not"
 	demand(issuer.Name != "", missing, "JWT_ISSUER")
-	demand(issuer.Audience != "", missing, "JWT_AUDIENCE")
+	demand(audience != "", missing, "JWT_AUDIENCE")
 	return issuer
 }
 

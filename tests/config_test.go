@@ -79,18 +79,19 @@ func TestEverySettingIsRead(t *testing.T) {
 		cfg, err := parse("ENVIRONMENT", environment, "HOST", "::1", "PORT", "65535", "BETTER_AUTH_SECRET", testSecret,
 			"DATABASE_URL", "postgres://u:p@h/db", "AUTH_USERS_TABLE", "auth.user", "CORS_ORIGINS", "https://app.example.com", "LOG_LEVEL", "warn", "REQUEST_TIMEOUT", "1500ms",
 			"BETTER_AUTH_SECRETS", "2:"+newer+",1:"+older, "BETTER_AUTH_URL", "https://a.example.com", "JWKS_URL", "https://k.example.com", "JWT_ISSUER", "i",
-			"JWT_AUDIENCE", "tasks", "AUTO_MIGRATE", "false", "MIGRATE_DATABASE_URL", "postgres://m@h/db", "STARTUP_WAIT", "2s", "DB_MAX_CONNS", "3",
+			"JWT_AUDIENCE", "tasks, mail", "JWT_AUDIENCE_CLAIM", "azp", "AUTO_MIGRATE", "false", "MIGRATE_DATABASE_URL", "postgres://m@h/db", "STARTUP_WAIT", "2s", "DB_MAX_CONNS", "3",
 			"DB_CONN_IDLE_TIME", "4s", "DB_CONN_LIFETIME", "5s", "IDLE_TIMEOUT", "620s", "RATE_LIMIT", "6", "METRICS_ADDR", ":9090")
 		require.NoError(t, err)
 		require.Equal(t, &config.Config{
 			Environment: environment, Host: "::1", Port: 65535, Secret: testSecret, DatabaseURL: "postgres://u:p@h/db",
 			AuthUsersTable: "auth.user", CORSOrigins: []string{"https://app.example.com"}, LogLevel: slog.LevelWarn, RequestTimeout: 1500 * time.Millisecond,
-			Rotation: config.Rotation{newer, older}, BetterAuthURL: "https://a.example.com", JWKSURL: "https://k.example.com", JWTIssuer: "i", JWTAudience: "tasks",
-			MigrateURL: "postgres://m@h/db", StartupWait: 2 * time.Second, MaxConns: 3, ConnIdleTime: 4 * time.Second, ConnLifetime: 5 * time.Second,
+			Rotation: config.Rotation{newer, older}, BetterAuthURL: "https://a.example.com", JWKSURL: "https://k.example.com", JWTIssuer: "i", JWTAudience: "tasks, mail",
+			AudienceClaim: "azp",
+			MigrateURL:    "postgres://m@h/db", StartupWait: 2 * time.Second, MaxConns: 3, ConnIdleTime: 4 * time.Second, ConnLifetime: 5 * time.Second,
 			IdleTimeout: 620 * time.Second, RateLimit: 6, MetricsAddr: ":9090",
 			Database:        config.Database{Engine: config.PostgreSQL, Source: "postgres://u:p@h/db"},
 			MigrateDatabase: config.Database{Engine: config.PostgreSQL, Source: "postgres://m@h/db"},
-			Issuer:          config.Issuer{KeySetURL: "https://k.example.com", Name: "i", Audience: "tasks"},
+			Issuer:          config.Issuer{KeySetURL: "https://k.example.com", Name: "i", Audiences: []string{"tasks", "mail"}, AudienceClaim: "azp"},
 		}, cfg)
 		require.Equal(t, "[::1]:65535", cfg.Address())
 	}
@@ -357,7 +358,7 @@ func TestTheIssuerIsMadeOfItsFourSettings(t *testing.T) {
 		for _, environment := range []string{"development", "production"} {
 			cfg, err := parse(append([]string{"ENVIRONMENT", environment, "BETTER_AUTH_SECRET", testSecret}, c.settings...)...)
 			require.NoError(t, err)
-			require.Equal(t, c.want, [3]string{cfg.Issuer.KeySetURL, cfg.Issuer.Name, cfg.Issuer.Audience})
+			require.Equal(t, c.want, [3]string{cfg.Issuer.KeySetURL, cfg.Issuer.Name, strings.Join(cfg.Issuer.Audiences, ",")})
 		}
 	}
 }
@@ -378,6 +379,11 @@ func TestABadIssuerIsNamed(t *testing.T) {
 		{[]string{"JWKS_URL", "https://id.example.com/keys"}, []string{"JWT_AUDIENCE", "JWT_ISSUER"}},
 		{[]string{"JWKS_URL", "nonsense", "JWT_AUDIENCE", "tasks"}, []string{"JWKS_URL", "JWT_ISSUER"}},
 		{[]string{"JWT_ISSUER", "https://id.example.com", "JWT_AUDIENCE", "tasks"}, []string{"JWT_AUDIENCE", "JWT_ISSUER"}},
+		{[]string{"JWT_AUDIENCE_CLAIM", "azp"}, []string{"JWT_AUDIENCE_CLAIM"}},
+		{[]string{"BETTER_AUTH_URL", "https://app.example.com", "JWT_AUDIENCE_CLAIM", "sub"}, []string{"JWT_AUDIENCE_CLAIM"}},
+		{[]string{"BETTER_AUTH_URL", "https://app.example.com", "JWT_AUDIENCE_CLAIM", "AZP"}, []string{"JWT_AUDIENCE_CLAIM"}},
+		{[]string{"BETTER_AUTH_URL", "https://app.example.com", "JWT_AUDIENCE", "tasks,,mail"}, []string{"JWT_AUDIENCE"}},
+		{[]string{"BETTER_AUTH_URL", "https://app.example.com", "JWT_AUDIENCE", ","}, []string{"JWT_AUDIENCE"}},
 	} {
 		cfg, err := parse(append([]string{"ENVIRONMENT", "production", "BETTER_AUTH_SECRET", testSecret}, c.settings...)...)
 		requireFaults(t, cfg, err, c.names...)

@@ -1,8 +1,6 @@
 package tests
 
 import (
-	"bytes"
-	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -11,13 +9,14 @@ import (
 	"crypto/rsa"
 	"encoding/base64"
 	"encoding/json"
+	"maps"
+	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/MicahParks/jwkset"
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/stretchr/testify/require"
 )
@@ -68,27 +67,57 @@ func (i *issuer) origin() string { return "http://" + i.Listener.Addr().String()
 // publish replaces the key set.
 func (i *issuer) publish(t testing.TB, keys ...signingKey) {
 	t.Helper()
-	set := jwkset.NewMemoryStorage()
+	members := []any{}
 	for _, key := range keys {
-		jwk, err := jwkset.NewJWKFromKey(key.public(), jwkset.JWKOptions{
-			Marshal:  jwkset.JWKMarshalOptions{Private: true}, // for symmetric keys
-			Metadata: jwkset.JWKMetadataOptions{KID: key.id, ALG: key.declares, USE: key.use},
-		})
-		require.NoError(t, err)
-		require.NoError(t, set.KeyWrite(context.Background(), jwk))
+		members = append(members, key.jwk(nil))
 	}
-	text, err := set.JSONPrivate(context.Background())
+	i.publishMembers(t, members...)
+}
+
+// publishMembers replaces the key set by one of any members.
+func (i *issuer) publishMembers(t testing.TB, members ...any) {
+	t.Helper()
+	text, err := json.Marshal(map[string]any{"keys": append([]any{}, members...)})
 	require.NoError(t, err)
-	i.set.Store(bytes.Replace(text, []byte("null"), []byte("[]"), 1)) // an empty set
+	i.set.Store(text)
 }
 
 // signingKey is a key of an issuer. declares and use are its alg and use in the set, and may be empty.
 type signingKey struct {
-	id       string
-	method   jwt.SigningMethod
-	private  any
-	declares jwkset.ALG
-	use      jwkset.USE
+	id            string
+	method        jwt.SigningMethod
+	private       any
+	declares, use string
+}
+
+// jwk returns the key as a member of a key set. The members in more are added; nil removes a member.
+func (k signingKey) jwk(more map[string]any) map[string]any {
+	encode := base64.RawURLEncoding.EncodeToString
+	all := map[string]any{"kid": k.id}
+	switch public := k.public().(type) {
+	case ed25519.PublicKey:
+		maps.Copy(all, map[string]any{"kty": "OKP", "crv": "Ed25519", "x": encode(public)})
+	case *ecdsa.PublicKey:
+		point, _ := public.Bytes()
+		size := len(point) / 2
+		maps.Copy(all, map[string]any{"kty": "EC", "crv": public.Params().Name, "x": encode(point[1 : 1+size]), "y": encode(point[1+size:])})
+	case *rsa.PublicKey:
+		maps.Copy(all, map[string]any{"kty": "RSA", "n": encode(public.N.Bytes()), "e": encode(big.NewInt(int64(public.E)).Bytes())})
+	case []byte:
+		maps.Copy(all, map[string]any{"kty": "oct", "k": encode(public)})
+	}
+	for name, value := range map[string]string{"alg": k.declares, "use": k.use} {
+		if value != "" {
+			all[name] = value
+		}
+	}
+	for name, value := range more {
+		all[name] = value
+		if value == nil {
+			delete(all, name)
+		}
+	}
+	return all
 }
 
 func newKey(t testing.TB, id string, method jwt.SigningMethod) signingKey {

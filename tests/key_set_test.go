@@ -17,7 +17,8 @@ import (
 )
 
 var publicMethods = []jwt.SigningMethod{
-	jwt.SigningMethodEdDSA, jwt.SigningMethodES256, jwt.SigningMethodES512, jwt.SigningMethodRS256, jwt.SigningMethodPS256,
+	jwt.SigningMethodEdDSA, jwt.SigningMethodES256, jwt.SigningMethodES384, jwt.SigningMethodES512,
+	jwt.SigningMethodRS256, jwt.SigningMethodRS384, jwt.SigningMethodRS512, jwt.SigningMethodPS256, jwt.SigningMethodPS384, jwt.SigningMethodPS512,
 }
 
 func TestTokensOfAKeySetAreAcceptedBesideThoseOfTheSecret(t *testing.T) {
@@ -101,6 +102,76 @@ func TestTheIssuerMayBeDownAtTheStartAndAnyTimeAfterIt(t *testing.T) {
 		requireRefusal(t, s, token.UnknownKey, newKey(t, "new", jwt.SigningMethodEdDSA).sign(t, nil, auth.stock("ann", nil)))
 		require.Equal(t, 200, s.send(t, good).StatusCode, "a failed fetch removed the keys")
 	})
+}
+
+func TestTheFirstTokenAfterAStartFetchesTheKeySetItself(t *testing.T) {
+	t.Parallel()
+	key := newKey(t, "k", jwt.SigningMethodEdDSA)
+	nonsense := []byte("<html>Bad Gateway</html>")
+	for name, c := range map[string]struct {
+		prepare func(t *testing.T, auth *issuer) // runs after the start, before the token
+		status  int
+		atMost  time.Duration
+	}{
+		"before the first fetch": {func(*testing.T, *issuer) {}, 200, time.Second},
+		"while the retry sleeps": {func(t *testing.T, auth *issuer) {
+			require.Eventually(t, func() bool { return auth.fetches.Load() >= 5 }, waitLimit, time.Millisecond) // the next one is 1.6 s away
+			auth.publish(t, key)
+		}, 200, time.Second},
+		"while the first fetch is slow": {func(t *testing.T, auth *issuer) {
+			auth.publish(t, key)
+			hang := *auth.hang.Load()
+			time.AfterFunc(time.Second, func() { close(hang) })
+		}, 200, 2500 * time.Millisecond},
+		"while the issuer hangs":            {func(*testing.T, *issuer) {}, 503, 3500 * time.Millisecond},
+		"while the issuer answers nonsense": {func(*testing.T, *issuer) {}, 503, time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			auth := newIssuer(t, key)
+			if strings.Contains(name, "sleeps") || strings.Contains(name, "nonsense") {
+				auth.set.Store(nonsense)
+			}
+			hang := make(chan struct{})
+			if strings.Contains(name, "slow") || strings.Contains(name, "hangs") {
+				auth.hang.Store(&hang)
+				t.Cleanup(func() {
+					select {
+					case <-hang:
+					default:
+						close(hang)
+					}
+				})
+			}
+			s := newServer(t, newSQLite(t), "BETTER_AUTH_URL", auth.origin())
+			c.prepare(t, auth)
+			start := time.Now()
+			require.Equal(t, c.status, s.statusOf(t, key.sign(t, nil, auth.stock("ann", nil))), &s.logs)
+			require.Less(t, time.Since(start), c.atMost)
+		})
+	}
+}
+
+func TestTokensBeforeTheFirstFetchCannotHammerTheIssuer(t *testing.T) {
+	t.Parallel()
+	key := newKey(t, "k", jwt.SigningMethodEdDSA)
+	auth := newIssuer(t)
+	auth.set.Store([]byte("nonsense"))
+	s := newServer(t, newSQLite(t), "BETTER_AUTH_URL", auth.origin())
+	start := time.Now()
+	var requests sync.WaitGroup
+	for i := range 200 {
+		garbage := key
+		garbage.id = fmt.Sprint("garbage ", i)
+		token := garbage.sign(t, nil, auth.stock("ann", nil))
+		requests.Go(func() { assert.Equal(t, 503, s.statusOf(t, token)) })
+		time.Sleep(5 * time.Millisecond)
+	}
+	requests.Wait()
+	// Five at once and one a second for tokens, beside six or so in the background.
+	require.LessOrEqual(t, auth.fetches.Load(), 5+6+int64(time.Since(start)/time.Second)+1)
+	auth.publish(t, key)
+	require.Equal(t, 200, s.statusOf(t, key.sign(t, nil, auth.stock("ann", nil))))
 }
 
 func TestAnIssuerThatAnswersNonsenseIsOneThatIsDown(t *testing.T) {

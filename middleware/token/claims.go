@@ -23,7 +23,7 @@ const (
 	maxTime = 253402300799
 )
 
-// claims are the claims that the server reads: those of RFC 7519, section 4.1, and user_id. Names match exactly, a repeated
+// claims are the claims that the server reads: those of RFC 7519, section 4.1, user_id, azp and client_id. Names match exactly, a repeated
 // name is an error, and each value must have the type of its claim.
 type claims struct {
 	// Always empty, so that the library's own checks do nothing.
@@ -36,6 +36,10 @@ type claims struct {
 	Exp    jsontext.Value `json:"exp"`
 	Nbf    jsontext.Value `json:"nbf"`
 	Iat    jsontext.Value `json:"iat"`
+
+	// Judged in place of a missing aud, if the settings say so.
+	Azp      jsontext.Value `json:"azp"`
+	ClientID jsontext.Value `json:"client_id"`
 
 	keys *KeySet // verified the signature; nil if a shared secret did
 	user string  // set by Validate
@@ -58,8 +62,8 @@ func (c *claims) Validate() error {
 		if iss, _ := decodeString(c.Iss); iss != c.keys.issuer.Name {
 			return WrongIssuer
 		}
-		var audience jwt.ClaimStrings
-		if audience.UnmarshalJSON(c.Aud) != nil || !slices.Contains(audience, c.keys.issuer.Audience) {
+		audiences := c.audiences(c.keys.issuer.AudienceClaim)
+		if !slices.ContainsFunc(audiences, func(name string) bool { return slices.Contains(c.keys.issuer.Audiences, name) }) {
 			return WrongAudience
 		}
 		if name == nil {
@@ -72,6 +76,18 @@ func (c *claims) Validate() error {
 	}
 	c.user = user
 	return nil
+}
+
+// audiences returns the members of aud or, if there is no aud, the text in the claim in its place; none if the type is wrong.
+func (c *claims) audiences(instead string) (names jwt.ClaimStrings) {
+	if c.Aud == nil {
+		name, _ := decodeString(map[string]jsontext.Value{"azp": c.Azp, "client_id": c.ClientID}[instead])
+		return jwt.ClaimStrings{name}
+	}
+	if names.UnmarshalJSON(c.Aud) != nil {
+		return nil
+	}
+	return names
 }
 
 func (c *claims) checkTimes(now time.Time) error {

@@ -2,20 +2,16 @@ package token
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/elliptic"
-	"crypto/rsa"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"sync/atomic"
 	"time"
 
-	"github.com/MicahParks/jwkset"
-	"github.com/MicahParks/keyfunc/v3"
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/golang-jwt/jwt/v5"
 	"golang.org/x/sync/singleflight"
 	"golang.org/x/time/rate"
@@ -27,30 +23,34 @@ import (
 const (
 	// fetchTimeout limits a fetch, and so how long a token with an unknown key waits.
 	fetchTimeout = 3 * time.Second
-	// refreshInterval limits how long a withdrawn key is still trusted.
-	refreshInterval = 5 * time.Minute
-	// maxRetryWait is the longest wait between attempts at the first fetch.
-	maxRetryWait = 5 * time.Second
+	// refreshInterval leaves a minute for failed fetches: a withdrawn key is not trusted longer than five minutes.
+	refreshInterval = 4 * time.Minute
+	// maxRetryWait is the longest wait after a failed fetch.
+	maxRetryWait = 30 * time.Second
 	// maxKeySet is the largest key set, in bytes after decompression.
 	maxKeySet = 1 << 20
-	// Tokens with unknown keys cause at most unknownBurst fetches at once, and one more per unknownInterval.
-	unknownBurst    = 5
+	// Tokens cause at most fetchBurst fetches at once, and one more per firstInterval until one has succeeded, then per
+	// unknownInterval.
+	fetchBurst      = 5
+	firstInterval   = time.Second
 	unknownInterval = 10 * time.Second
 )
 
-// ErrNoKeySet means that a token cannot be verified, because no fetch of the key set has succeeded since the start.
-var ErrNoKeySet = models.Unavailable(errors.New("the issuer's key set has not been fetched yet"))
+var (
+	// ErrNoKeySet means that a token cannot be verified, because no fetch of the key set has succeeded since the start.
+	ErrNoKeySet = models.Unavailable(errors.New("the issuer's key set has not been fetched yet"))
+
+	errTooOften = errors.New("the key set was fetched too often of late")
+)
 
 // KeySet is an issuer's set of public keys (RFC 7517, section 5), fetched over HTTP. While the issuer is down, the keys of the
-// last fetch stay valid.
+// last fetch stay valid. Members of the set that cannot be used are left out and logged.
 type KeySet struct {
-	issuer  config.Issuer
-	log     *slog.Logger
-	keys    jwkset.Storage
-	lookup  keyfunc.Keyfunc
-	fetched atomic.Bool // once
-	fetches singleflight.Group
-	limiter *rate.Limiter // of fetches for unknown keys
+	issuer         config.Issuer
+	log            *slog.Logger
+	keys           atomic.Value // of publishedKeys
+	fetches        singleflight.Group
+	first, unknown *rate.Limiter // of fetches for tokens: before a fetch has succeeded, and after it
 }
 
 // NewKeySet makes the key set of an issuer, and fetches and refreshes it in the background until ctx ends. It does not wait
@@ -65,17 +65,21 @@ func NewKeySet(ctx context.Context, issuer config.Issuer, log *slog.Logger) *Key
 }
 
 func emptyKeySet(issuer config.Issuer, log *slog.Logger) *KeySet {
-	limiter := rate.NewLimiter(rate.Every(unknownInterval), unknownBurst)
-	k := &KeySet{issuer: issuer, log: log, keys: jwkset.NewMemoryStorage(), limiter: limiter}
-	k.lookup, _ = keyfunc.New(keyfunc.Options{Storage: k.keys, UseWhitelist: []jwkset.USE{jwkset.UseSig, ""}}) // an error only without storage
-	return k
+	first := rate.NewLimiter(rate.Every(firstInterval), fetchBurst)
+	return &KeySet{issuer: issuer, log: log, first: first, unknown: rate.NewLimiter(rate.Every(unknownInterval), fetchBurst)}
 }
 
-// refresh fetches the set until ctx ends: until the first success after short waits, then every [refreshInterval].
+// published returns the members of the set, or nil if no fetch has succeeded yet.
+func (k *KeySet) published() publishedKeys {
+	keys, _ := k.keys.Load().(publishedKeys)
+	return keys
+}
+
+// refresh fetches the set until ctx ends: every [refreshInterval], and after a failure sooner.
 func (k *KeySet) refresh(ctx context.Context) {
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, maxRetryWait) {
-		_ = k.fetch(ctx)
-		if k.fetched.Load() {
+		_, err, _ := k.fetches.Do("", func() (any, error) { return nil, k.fetch(ctx) })
+		if err == nil {
 			wait = refreshInterval
 		}
 		select {
@@ -88,89 +92,90 @@ func (k *KeySet) refresh(ctx context.Context) {
 
 // fetch replaces the keys by those that the issuer publishes. If it fails, the keys stay.
 func (k *KeySet) fetch(ctx context.Context) error {
-	err := k.replaceKeys(ctx)
+	set, err := k.request(ctx)
+	before, keys := k.published(), publishedKeys{}
 	switch {
-	case err == nil:
-		k.fetched.Store(true)
-	case k.fetched.Load():
+	case err != nil && before != nil:
 		k.log.Warn("cannot refresh the key set", "cause", err.Error())
-	case ctx.Err() == nil:
+	case err != nil && ctx.Err() == nil:
 		k.log.Warn("cannot fetch the key set", "cause", err.Error())
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	for _, member := range set {
+		kid, key := parseKey(member)
+		if key.fault != "" && !before.has(kid, key.fault) && !keys.has(kid, key.fault) {
+			k.log.Warn("a key of the key set is left out", "kid", kid, "cause", key.fault)
+		}
+		keys[kid] = append(keys[kid], key)
+	}
+	if usable, _ := keys.describe(); usable == nil {
+		k.log.Warn("the key set was fetched, but has no usable key")
+	}
+	k.keys.Store(keys)
+	return nil
 }
 
-// replaceKeys returns errors without the URL, whose query may hold a secret. Keys of types that the program does not know are
-// left out.
-func (k *KeySet) replaceKeys(ctx context.Context) error {
+// request returns the members of the set that the issuer publishes. Its errors are without the URL, whose query may hold a
+// secret.
+func (k *KeySet) request(ctx context.Context) ([]jsontext.Value, error) {
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, k.issuer.KeySetURL, http.NoBody)
 	if err != nil {
-		return errors.New("the URL is not valid")
+		return nil, errors.New("the URL is not valid")
 	}
 	response, err := http.DefaultTransport.RoundTrip(request) // unlike a client, follows no redirect
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer response.Body.Close()
-	var set jwkset.JWKSMarshal
-	err = json.UnmarshalRead(io.LimitReader(response.Body, maxKeySet), &set)
+	var set struct {
+		Keys []jsontext.Value `json:"keys"`
+	}
+	err = json.UnmarshalRead(io.LimitReader(response.Body, maxKeySet), &set, lenient)
 	if err != nil || response.StatusCode != http.StatusOK || set.Keys == nil {
-		return errors.New("the answer is not a key set")
+		return nil, fmt.Errorf("the answer, with the status %d, is not a key set", response.StatusCode)
 	}
-	var keys []jwkset.JWK
-	for _, published := range set.Keys {
-		key, err := jwkset.NewJWKFromMarshal(published, jwkset.JWKMarshalOptions{Private: true}, jwkset.JWKValidateOptions{})
-		if err == nil {
-			keys = append(keys, key)
-		} else if !errors.Is(err, jwkset.ErrUnsupportedKey) {
-			return err
-		}
-	}
-	return k.keys.KeyReplaceAll(ctx, keys)
+	return set.Keys, nil
 }
 
-// find returns the key that a token names. If the key is unknown, it fetches the set again; concurrent requests share one
-// fetch.
-func (k *KeySet) find(token *jwt.Token) (any, error) {
-	if id, _ := token.Header["kid"].(string); id == "" {
-		return nil, NoKeyID
+// find returns the keys that a token names and that verify its algorithm: most often one.
+func (k *KeySet) find(token *jwt.Token) (found jwt.VerificationKeySet, err error) {
+	kid, _ := token.Header["kid"].(string)
+	if kid == "" {
+		return found, NoKeyID
 	}
-	if !k.fetched.Load() {
-		return nil, ErrNoKeySet
-	}
-	key, err := k.lookup.Keyfunc(token)
-	if errors.Is(err, jwkset.ErrKeyNotFound) {
-		_, _, _ = k.fetches.Do("", func() (any, error) {
-			if k.limiter.Allow() {
-				return nil, k.fetch(context.Background())
-			}
-			return nil, nil
-		})
-		key, err = k.lookup.Keyfunc(token)
+	published, algorithm := k.published(), token.Method.Alg()
+	if found.Keys = published.fitting(kid, algorithm); found.Keys == nil {
+		published = k.fetchFor(kid, algorithm)
+		found.Keys = published.fitting(kid, algorithm)
 	}
 	switch {
-	case errors.Is(err, jwkset.ErrKeyNotFound):
-		return nil, UnknownKey
-	case err != nil || !fits(token.Method.Alg(), key):
-		return nil, WrongKey
+	case published == nil:
+		err = ErrNoKeySet
+	case published[kid] == nil:
+		err = UnknownKey
+	case found.Keys == nil:
+		err = WrongKey
 	}
-	return key, nil
+	return found, err
 }
 
-// publicAlgorithms are the algorithms that are accepted with a key of a set.
-var publicAlgorithms = []string{"EdDSA", "ES256", "ES512", "RS256", "PS256"}
-
-// fits reports whether a key has the type that an algorithm needs (RFC 7518, section 3.1; RFC 8037, section 3.1).
-func fits(algorithm string, key any) bool {
-	switch key := key.(type) {
-	case ed25519.PublicKey:
-		return algorithm == "EdDSA"
-	case *ecdsa.PublicKey:
-		return algorithm == "ES256" && key.Curve == elliptic.P256() || algorithm == "ES512" && key.Curve == elliptic.P521()
-	case *rsa.PublicKey:
-		return algorithm == "RS256" || algorithm == "PS256"
+// fetchFor fetches the set for a token that no key fits, and returns it; concurrent tokens share one fetch. A fetch that was
+// already in flight may be too old, so that another one follows it. All of it takes at most [fetchTimeout].
+func (k *KeySet) fetchFor(kid, algorithm string) (published publishedKeys) {
+	ctx, cancel := context.WithTimeout(context.Background(), fetchTimeout)
+	defer cancel()
+	for own := false; !own && published.fitting(kid, algorithm) == nil && ctx.Err() == nil; published = k.published() {
+		_, _, _ = k.fetches.Do("", func() (any, error) {
+			own = true
+			if k.published() == nil && k.first.Wait(ctx) == nil || k.published() != nil && k.unknown.Allow() {
+				return nil, k.fetch(ctx)
+			}
+			return nil, errTooOften
+		})
 	}
-	return false
+	return published
 }

@@ -2,6 +2,7 @@ package token
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -18,11 +19,19 @@ import (
 type members map[string]jsontext.Value
 
 func decodePart(part string, options ...json.Options) (m members, err error) {
-	text, err := base64.RawURLEncoding.DecodeString(part)
+	text, err := decodeBase64(part)
 	if err == nil {
 		err = json.Unmarshal(text, &m, options...)
 	}
 	return m, err
+}
+
+// decodeBase64 decodes base64url of which each text has one spelling: Go's decoder skips line breaks.
+func decodeBase64(part string) ([]byte, error) {
+	if strings.ContainsAny(part, "\r\n") {
+		return nil, errors.New("a line break in base64url")
+	}
+	return base64.RawURLEncoding.Strict().DecodeString(part)
 }
 
 func (m members) text(name string) string {

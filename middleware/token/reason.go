@@ -18,6 +18,7 @@ const (
 	SeveralTokens     Reason = "several_tokens"
 	Malformed         Reason = "malformed"
 	WrongAlgorithm    Reason = "wrong_algorithm"
+	WrongType         Reason = "wrong_type"
 	CriticalExtension Reason = "critical_extension"
 	NoKeyID           Reason = "no_key_id"
 	UnknownKey        Reason = "unknown_key"

@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"crypto/sha256"
 	"slices"
+	"strings"
 
 	jwtware "github.com/gofiber/contrib/jwt"
 	"github.com/gofiber/fiber/v2"
@@ -27,6 +28,7 @@ type verifiedCache = lru.Cache[[sha256.Size]byte, crypto.PublicKey]
 
 // NewVerifier makes a verifier of secrets, of a key set, or of both; keys may be nil.
 func NewVerifier(secrets []string, keys *KeySet) *Verifier {
+	jwt.RegisterSigningMethod("Ed25519", func() jwt.SigningMethod { return jwt.SigningMethodEdDSA }) // RFC 9864, section 2.2
 	v := &Verifier{keys: keys}
 	for _, secret := range secrets {
 		v.secrets.Keys = append(v.secrets.Keys, []byte(secret))
@@ -38,7 +40,10 @@ func NewVerifier(secrets []string, keys *KeySet) *Verifier {
 // Verify returns the user of a token, or a 401 whose cause is a [Reason], or [ErrNoKeySet].
 func (v *Verifier) Verify(token string) (userID string, err error) {
 	c := &claims{}
-	if _, err := jwt.ParseWithClaims(token, c, v.findKey); err != nil {
+	if _, err = checkForm(token); err == nil {
+		_, err = jwt.ParseWithClaims(token, c, v.findKey)
+	}
+	if err != nil {
 		return "", refuse(err)
 	}
 	return c.user, nil
@@ -48,8 +53,9 @@ func (v *Verifier) Verify(token string) (userID string, err error) {
 // [Verifier.Verify].
 func (v *Verifier) Handler(accept func(c *fiber.Ctx, userID string) error) fiber.Handler {
 	return jwtware.New(jwtware.Config{
-		Claims:  &claims{},
-		KeyFunc: v.findKey,
+		Claims:             &claims{},
+		KeyFunc:            v.findKey,
+		TokenProcessorFunc: checkForm,
 		SuccessHandler: func(c *fiber.Ctx) error {
 			return accept(c, c.Locals("user").(*jwt.Token).Claims.(*claims).user)
 		},
@@ -57,25 +63,51 @@ func (v *Verifier) Handler(accept func(c *fiber.Ctx, userID string) error) fiber
 	})
 }
 
+// types are the values of typ that a token may have (RFC 7519, section 5.1; RFC 9068, section 2.1).
+var types = []string{"jwt", "at+jwt", "application/jwt", "application/at+jwt"}
+
+// checkForm returns a token as it is. It makes the checks that the token library does not: each part has one spelling only,
+// each member of the header occurs once, and the token is of a known type and needs no extension.
+func checkForm(token string) (string, error) {
+	parts := strings.Split(token, ".")
+	header, err := decodePart(parts[0])
+	for _, part := range parts[1:] {
+		if err == nil {
+			_, err = decodeBase64(part)
+		}
+	}
+	_, typed := header["typ"]
+	_, critical := header["crit"]
+	switch {
+	case err != nil:
+		return "", Malformed
+	case critical:
+		return "", CriticalExtension // RFC 7515, section 4.1.11
+	case typed && !slices.Contains(types, strings.ToLower(header.text("typ"))):
+		return "", WrongType
+	}
+	return token, nil
+}
+
 // findKey is a [jwt.Keyfunc]: it returns the keys for a token that is decoded but not yet verified.
 func (v *Verifier) findKey(token *jwt.Token) (any, error) {
-	// The server supports no critical extension (RFC 7515, section 4.1.11).
-	if _, critical := token.Header["crit"]; critical {
-		return nil, CriticalExtension
-	}
 	if token.Method == jwt.SigningMethodHS256 && len(v.secrets.Keys) > 0 {
 		return v.secrets, nil
 	}
 	if v.keys == nil || !slices.Contains(publicAlgorithms, token.Method.Alg()) {
 		return nil, WrongAlgorithm
 	}
-	key, err := v.keys.find(token)
+	keys, err := v.keys.find(token)
 	if err != nil {
 		return nil, err
 	}
+	// The library takes a salt of any length, RFC 7518, section 3.5, only one of the hash's.
+	if pss, ok := token.Method.(*jwt.SigningMethodRSAPSS); ok {
+		token.Method = &jwt.SigningMethodRSAPSS{SigningMethodRSA: pss.SigningMethodRSA, Options: pss.Options}
+	}
 	token.Claims.(*claims).keys = v.keys
 	token.Method = cachingMethod{token.Method, v.verified}
-	return key, nil
+	return keys, nil
 }
 
 // cachingMethod is a signing method that remembers good signatures, because verification with a public key costs 20 to 50
