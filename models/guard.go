@@ -60,8 +60,9 @@ func exempt(stmt *gorm.Statement) bool {
 // use others.
 func plain(stmt *gorm.Statement) bool {
 	_, from := stmt.Clauses["FROM"]
+	_, set := stmt.Clauses["SET"] // could change the owner
 	return stmt.Schema != nil && stmt.Table == stmt.Schema.Table && stmt.TableExpr == nil && stmt.SQL.Len() == 0 &&
-		len(stmt.Joins) == 0 && !from
+		len(stmt.Joins) == 0 && !from && !set
 }
 
 // rows stops a statement unless the owner is one of its conditions. It rewrites the conditions as WHERE owner AND (the rest),
@@ -95,7 +96,8 @@ func (g *Guard) create(db *gorm.DB) {
 	if exempt(stmt) {
 		return
 	}
-	if _, upsert := stmt.Clauses["ON CONFLICT"]; upsert {
+	insert, _ := stmt.Clauses["INSERT"].Expression.(clause.Insert) // OR REPLACE, say
+	if _, upsert := stmt.Clauses["ON CONFLICT"]; upsert || insert.Modifier != "" {
 		g.stop(db, ErrUpsert)
 	}
 	if !owned(stmt, stmt.ReflectValue) {

@@ -7,8 +7,8 @@ import (
 	"gorm.io/gorm"
 )
 
-// Timestamps are the last columns of an owned model: when a row was created and last changed, and its version. All updates
-// by GORM move UpdatedAt and Version. An update takes a map of columns. It refuses a struct, of which GORM would skip the
+// Timestamps are the last columns of an owned model: when a row was created and last changed, and its version. Update
+// and Updates of GORM move UpdatedAt and Version; UpdateColumn does not. An update takes a map of columns. It refuses a struct, of which GORM would skip the
 // zero values.
 type Timestamps struct {
 	CreatedAt time.Time `json:"created_at" gorm:"<-:create;not null;index:,composite:user_created,priority:2"`
@@ -20,14 +20,14 @@ type Timestamps struct {
 // RowVersion returns the version of the row.
 func (t Timestamps) RowVersion() int64 { return t.Version }
 
-// ErrNoColumns fails an update by a struct.
-var ErrNoColumns = errors.New("an update of an owned model needs a map of columns")
+// ErrStructUpdate is the error of an update by a struct.
+var ErrStructUpdate = errors.New("an update of an owned model needs a map of columns")
 
 // BeforeUpdate implements GORM's hook of that name.
 func (Timestamps) BeforeUpdate(tx *gorm.DB) error {
 	columns, ok := tx.Statement.Dest.(map[string]any)
 	if !ok {
-		return ErrNoColumns
+		return ErrStructUpdate
 	}
 	columns["version"] = gorm.Expr("version + 1")
 	return nil

@@ -36,7 +36,7 @@ type fields []*field
 // newFields reads the declarations of a model's own fields, those that are not of [models.Owner] or [models.Timestamps]. It
 // panics if one is not sound.
 func newFields(model *schema.Schema) (all fields) {
-	names := []string{"id", "user_id", "created_at", "updated_at"}
+	names, columns := []string{"id", "user_id", "created_at", "updated_at"}, []string{"id", "user_id", "created_at", "updated_at", "version"}
 	for _, declared := range model.Fields {
 		if outer := model.ModelType.Field(declared.StructField.Index[0]); outer.Type == ownerType || outer.Type == timestampsType {
 			continue
@@ -45,10 +45,13 @@ func newFields(model *schema.Schema) (all fields) {
 		if err == nil && slices.Contains(names, f.JSON) {
 			err = fmt.Errorf("the json name %q is used twice", f.JSON)
 		}
+		if err == nil && slices.Contains(columns, f.DBName) {
+			err = fmt.Errorf("the column %q is used twice", f.DBName)
+		}
 		if err != nil {
 			panic(fmt.Sprintf("%s.%s: %s", model.Name, declared.Name, err))
 		}
-		all, names = append(all, f), append(names, f.JSON)
+		all, names, columns = append(all, f), append(names, f.JSON), append(columns, f.DBName)
 	}
 	return all
 }
@@ -65,6 +68,10 @@ func (all fields) filter(choose func(*field) bool) (some fields) {
 	return some
 }
 
+// refusedSettings are settings of GORM that the binder does not know: a column of another type or size refuses values with a
+// 500, and a unique one would tell a user about the rows of another.
+var refusedSettings = []string{"UNIQUE", "UNIQUEINDEX", "TYPE", "PRECISION", "SCALE", "SERIALIZER", "-"}
+
 func newField(declared *schema.Field) (f *field, err error) {
 	defer func() {
 		if fault := recover(); fault != nil { // the validator's, at a rule that it does not know
@@ -78,10 +85,16 @@ func newField(declared *schema.Field) (f *field, err error) {
 	switch {
 	case !known || f.Nullable && declared.FieldType.Elem() != declared.IndirectFieldType:
 		return nil, fmt.Errorf("the type %s is not supported", declared.FieldType)
-	case f.JSON == "" || strings.ContainsAny(f.JSON, ",-"):
+	case f.JSON == "" || f.JSON == "-" || strings.Contains(f.JSON, ","):
 		return nil, fmt.Errorf("needs a json tag that is a name without options, has %q", f.JSON)
 	case f.Nullable == declared.NotNull:
 		return nil, errors.New("must be a pointer, or not null in its gorm tag, and not both")
+	}
+	for setting, value := range declared.TagSettings {
+		if slices.Contains(refusedSettings, setting) || strings.Contains(strings.ToLower(value), "unique") ||
+			setting == "SIZE" && declared.IndirectFieldType.Kind() != reflect.String {
+			return nil, fmt.Errorf("the gorm setting %s is not supported", strings.ToLower(setting))
+		}
 	}
 	if err := f.readRules(declared.Tag.Get("validate")); err != nil {
 		return nil, err
@@ -91,7 +104,7 @@ func newField(declared *schema.Field) (f *field, err error) {
 	}
 	zero := reflect.Zero(declared.IndirectFieldType).Interface()
 	wrong := f.check(zero)
-	if text := declared.TagSettings["DEFAULT"]; text != "" {
+	if text := declared.TagSettings["DEFAULT"]; text != "" && !(f.Nullable && strings.EqualFold(text, "null")) {
 		if f.Fallback, err = f.parse(strings.Trim(text, "'")); err != nil {
 			return nil, fmt.Errorf("the default %q: %w", text, err)
 		}

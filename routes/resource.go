@@ -52,6 +52,9 @@ func resource[T models.Row, In any](db *gorm.DB, path string, construct func(use
 	isOnly := func(f *field) bool { return !isInput(f) && f.Tag.Get("patch") == "true" }
 	h := &handlers[T, In]{db: db, model: model, path: path, construct: construct, filters: filters, input: own.filter(isInput)}
 	only := own.filter(isOnly)
+	if len(h.input) == 0 {
+		panic(fmt.Sprintf("%s: %s has no fields", model.Name, in.Name()))
+	}
 	d := describe(model, path, filters, own, h.input, only)
 	h.patch = d.Patch
 	return []Route{

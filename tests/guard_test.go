@@ -74,7 +74,11 @@ var unscoped = map[string]func(db *gorm.DB) error{
 	"a table as text in the scope": func(db *gorm.DB) error {
 		return db.Scopes(models.OwnedBy("ann")).Table("(SELECT title, 'ann' AS user_id FROM tasks) AS t").Find(&[]models.Task{}).Error
 	},
-	"Exec":                func(db *gorm.DB) error { return db.Exec("UPDATE tasks SET title = 'x'").Error },
+	"Exec": func(db *gorm.DB) error { return db.Exec("UPDATE tasks SET title = 'x'").Error },
+	"a SET clause in the scope": func(db *gorm.DB) error {
+		set := clause.Set{{Column: clause.Column{Name: "user_id"}, Value: "bob"}}
+		return db.Scopes(models.OwnedBy("ann")).Model(&models.Task{}).Clauses(set).Updates(map[string]any{"title": "x"}).Error
+	},
 	"Exec with the scope": func(db *gorm.DB) error { return db.Scopes(models.OwnedBy("ann")).Exec("DELETE FROM tasks").Error },
 	"Update": func(db *gorm.DB) error {
 		return db.Model(&models.Task{Owner: models.Owner{ID: 1}}).Update("title", "x").Error
@@ -185,7 +189,10 @@ func TestTheGuardFailsRowsWithoutAnOwnerAndUpserts(t *testing.T) {
 		}
 		taken := models.Task{Owner: models.Owner{ID: before.ID, UserID: "bob"}, TaskInput: models.TaskInput{Title: "bob's now"}}
 		for name, upsert := range map[string]func(db *gorm.DB) error{
-			"OnConflict":      func(db *gorm.DB) error { return db.Clauses(clause.OnConflict{UpdateAll: true}).Create(&taken).Error },
+			"OnConflict": func(db *gorm.DB) error { return db.Clauses(clause.OnConflict{UpdateAll: true}).Create(&taken).Error },
+			"OR REPLACE": func(db *gorm.DB) error {
+				return db.Clauses(clause.Insert{Modifier: "OR REPLACE"}).Create(&taken).Error
+			},
 			"DoNothing":       func(db *gorm.DB) error { return db.Clauses(clause.OnConflict{DoNothing: true}).Create(&taken).Error },
 			"Save of a slice": func(db *gorm.DB) error { return db.Save([]models.Task{taken}).Error },
 			"generic": func(db *gorm.DB) error {
@@ -194,7 +201,7 @@ func TestTheGuardFailsRowsWithoutAnOwnerAndUpserts(t *testing.T) {
 		} {
 			require.ErrorIs(t, upsert(s.db), models.ErrUpsert, name)
 		}
-		require.ErrorIs(t, s.db.Scopes(models.OwnedBy("bob")).Save(&taken).Error, models.ErrNoColumns)
+		require.ErrorIs(t, s.db.Scopes(models.OwnedBy("bob")).Save(&taken).Error, models.ErrStructUpdate)
 		require.Equal(t, []task{before}, s.as("ann").list(t))
 		require.Empty(t, s.as("bob").list(t))
 	})
@@ -244,7 +251,7 @@ func TestAnOwnerNeverChanges(t *testing.T) {
 		before := s.as("ann").create(t, "ann's")
 		mine := s.db.Scopes(models.OwnedBy("ann")).Session(&gorm.Session{})
 		require.NoError(t, mine.Model(&models.Task{Owner: models.Owner{ID: before.ID}}).Updates(map[string]any{"user_id": "bob", "created_at": nil, "title": "same"}).Error)
-		require.ErrorIs(t, mine.Model(&models.Task{Owner: models.Owner{ID: before.ID}}).Select("*").Updates(models.NewTask("bob", models.TaskInput{Title: "same"})).Error, models.ErrNoColumns)
+		require.ErrorIs(t, mine.Model(&models.Task{Owner: models.Owner{ID: before.ID}}).Select("*").Updates(models.NewTask("bob", models.TaskInput{Title: "same"})).Error, models.ErrStructUpdate)
 		after := s.as("ann").list(t)[0]
 		require.Equal(t, "ann", after.UserID)
 		require.Equal(t, before.CreatedAt, after.CreatedAt)

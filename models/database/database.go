@@ -17,6 +17,7 @@ import (
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/logger"
+	"gorm.io/gorm/schema"
 
 	"taskapi/config"
 	"taskapi/models"
@@ -46,8 +47,8 @@ func Open(ctx context.Context, cfg *config.Config, owned []any, log *slog.Logger
 	return db, nil
 }
 
-// dropDefaults has GORM insert the values that rows have. It would put a column's default in the place of a zero value. Only
-// the version, which no constructor sets, keeps its default.
+// dropDefaults stops GORM from replacing the zero values of inputs by column defaults: the binder has applied them. The version
+// and the fields of the model itself, which a constructor may leave out, keep their defaults.
 func dropDefaults(db *gorm.DB, owned []any) error {
 	for _, model := range owned {
 		stmt := &gorm.Statement{DB: db}
@@ -55,10 +56,12 @@ func dropDefaults(db *gorm.DB, owned []any) error {
 			return err
 		}
 		for _, field := range stmt.Schema.Fields {
-			if !field.PrimaryKey && field.DBName != "version" {
+			if len(field.StructField.Index) > 1 && !field.PrimaryKey && field.DBName != "version" {
 				field.HasDefaultValue, field.DefaultValueInterface = false, nil
 			}
 		}
+		stmt.Schema.FieldsWithDefaultDBValue = slices.DeleteFunc(stmt.Schema.FieldsWithDefaultDBValue,
+			func(field *schema.Field) bool { return !field.HasDefaultValue })
 	}
 	return nil
 }

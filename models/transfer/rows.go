@@ -60,6 +60,6 @@ func (r *rows) next(limit int) (values []any, err error) {
 // insert writes rows into a table.
 func insert(s *database.Session, t *table, values []any) error {
 	row := "(?" + strings.Repeat(", ?", len(t.columns)-1) + ")"
-	return s.Fault(s.Exec("INSERT INTO "+t.name+" ("+strings.Join(t.columns, ", ")+") VALUES "+
+	return s.Fault(s.Exec("INSERT INTO "+t.name+" ("+quoted(s, t.columns)+") VALUES "+
 		row+strings.Repeat(", "+row, len(values)/len(t.columns)-1), values...).Error)
 }

@@ -52,7 +52,7 @@ func findTables(source *database.Session, owned []any) ([]*table, error) {
 // owners of rows: a database with external users lists none.
 func (t *table) query(s *database.Session) string {
 	if t.owners == nil {
-		return "SELECT " + strings.Join(t.columns, ", ") + " FROM " + t.name + " ORDER BY id"
+		return "SELECT " + quoted(s, t.columns) + " FROM " + t.name + " ORDER BY id"
 	}
 	listed := t.name
 	if _, _, err := s.Fields(&models.User{}); err != nil {
@@ -82,4 +82,13 @@ func checkEmpty(s *database.Session, tables []*table) error {
 		return fmt.Errorf("is not empty, but has %s", strings.Join(found, " and "))
 	}
 	return nil
+}
+
+// quoted lists columns in SQL.
+func quoted(s *database.Session, columns []string) string {
+	list := make([]string, len(columns))
+	for i, name := range columns {
+		list[i] = s.Statement.Quote(name)
+	}
+	return strings.Join(list, ", ")
 }
