@@ -253,7 +253,7 @@ func TestWhatIsNoDatabaseOfTasksIsNotCopied(t *testing.T) {
 	port, err := freePort()
 	require.NoError(t, err)
 	sources := map[string]string{
-		"sqlite://missing.db": "no such file", "sqlite://notes.txt": "not a database", "sqlite://.": "file .",
+		"sqlite://missing.db": "no such file", "sqlite://notes.txt": "not a database", "sqlite://.": "is a directory",
 		"sqlite://other.db": "no table of tasks", "sqlite://odd.db": "user_id",
 		fmt.Sprintf("postgres://u:hunter2@127.0.0.1:%d/db", port): "connection refused",
 	}
@@ -280,7 +280,7 @@ func TestATargetThatCannotBeWrittenIsRefused(t *testing.T) {
 		h := newHome(t)
 		h.write(t, "left.db-wal", "what another database left", 0o600)
 		for to, why := range map[string]string{
-			"sqlite://missing/copy.db": "no such file or directory", "sqlite://left.db": "left.db-wal", "sqlite://" + string(h): "exists",
+			"sqlite://missing/copy.db": "there is no directory " + h.path("missing"), "sqlite://left.db": "left.db-wal", "sqlite://" + string(h): "exists",
 			"postgres://u:hunter2@127.0.0.1:1/db": "connection refused",
 		} {
 			t.Run(why, func(t *testing.T) {

@@ -150,7 +150,7 @@ func TestKeysComeByPlainHTTPFromAPrivateNetworkOnly(t *testing.T) {
 		"web": true, "localhost": true, "web.default.svc.cluster.local": true, "web.default.svc": true, "auth.internal": true, "auth.local": true,
 		"auth.lan": true, "auth.home.arpa": true, "app.localhost": true, "AUTH.Internal": true, "auth.internal.": true,
 		"10.0.0.7": true, "127.0.0.2": true, "192.168.1.1": true, "100.64.0.1": true, "100.127.255.254": true, "169.254.1.1": true,
-		"[::1]": true, "[fd00::1]": true, "[fe80::1]": true, "[::ffff:10.0.0.1]": true,
+		"[::1]": true, "[fd00::1]": true, "[fe80::1]": true, "[::ffff:10.0.0.1]": true, "[::ffff:100.64.0.1]": true,
 		"app.example.com": false, "internal.example.com": false, "svc.example.com": false, "notinternal": true, "app.notlocal": false, "home.arpa.example.com": false,
 		"8.8.8.8": false, "100.128.0.1": false, "100.63.255.255": false, "[2001:db8::1]": false, "[::ffff:8.8.8.8]": false, "172.32.0.1": false, "arpa.": true,
 	} {

@@ -47,18 +47,18 @@ type sqliteEngine struct {
 
 func newSQLite(path string, purpose purpose) (_ engine, err error) {
 	e := sqliteEngine{path: path}
+	// Docker makes a directory in the place of a file that it cannot mount.
+	if info, err := os.Stat(path); purpose != copyTarget && err == nil && info.IsDir() {
+		return nil, fmt.Errorf("%s is a directory", path)
+	}
 	switch purpose {
 	case serving:
 		// Created here, a new file is readable by its owner only. SQLite gives -wal and -shm the same mode.
 		file, made := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
-		info, _ := os.Stat(path)
-		switch {
-		case made == nil:
+		if made == nil {
 			_ = file.Close()
-		case !errors.Is(made, fs.ErrExist):
+		} else if !errors.Is(made, fs.ErrExist) {
 			err = made
-		case info != nil && info.IsDir(): // Docker makes one in the place of a file that it cannot mount
-			err = fmt.Errorf("%s is a directory", path)
 		}
 	case copySource:
 		_, err = os.Stat(path)
