@@ -85,7 +85,7 @@ func TestEverySettingIsRead(t *testing.T) {
 			AuthUsersTable: "auth.user", CORSOrigins: []string{"https://app.example.com"}, LogLevel: slog.LevelWarn, RequestTimeout: 1500 * time.Millisecond,
 			Rotation: config.Rotation{newer, older}, BetterAuthURL: "https://a.example.com", JWKSURL: "https://k.example.com", JWTIssuer: "i", JWTAudience: "tasks, mail",
 			AudienceClaim: "azp",
-			MigrateURL: "postgres://m@h/db", StartupWait: 2 * time.Second, MaxConns: 3, ConnIdleTime: 4 * time.Second, ConnLifetime: 5 * time.Second,
+			MigrateURL:    "postgres://m@h/db", StartupWait: 2 * time.Second, MaxConns: 3, ConnIdleTime: 4 * time.Second, ConnLifetime: 5 * time.Second,
 			RateLimit: 6, MetricsAddr: ":9090",
 			Database:        config.Database{Engine: config.PostgreSQL, Source: "postgres://u:p@h/db"},
 			MigrateDatabase: config.Database{Engine: config.PostgreSQL, Source: "postgres://m@h/db"},
