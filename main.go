@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"taskapi/config"
@@ -57,7 +58,9 @@ func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 	case config.Explain:
 		return explainToken(ctx, cfg, command.Token, stdin, stdout)
 	case config.Migrate:
-		return database.Migrate(ctx, cfg, models.Owned(), cfg.Logger(stderr))
+		log := cfg.Logger(stderr)
+		cfg.Warn(log)
+		return database.Migrate(ctx, cfg, models.Owned(), log)
 	case config.Token:
 		return printToken(cfg, command, stdout, stderr)
 	case config.Health:
@@ -71,6 +74,7 @@ func serve(ctx context.Context, cfg *config.Config, stderr io.Writer) error {
 		return err
 	}
 	log, drain := cfg.Logger(stderr), &middleware.Drain{}
+	cfg.Warn(log)
 	db, err := database.Open(ctx, cfg, models.Owned(), log)
 	if err != nil {
 		return err
@@ -113,6 +117,7 @@ func explainToken(ctx context.Context, cfg *config.Config, text string, stdin io
 }
 
 func copyDatabase(ctx context.Context, command config.Command, stdout, stderr io.Writer) error {
+	debug.SetGCPercent(50) // holds a copy of any size within 40 MB
 	copied, err := transfer.Copy(ctx, command.From, command.To, models.Owned(), stderr)
 	switch {
 	case err == nil:

@@ -5,6 +5,8 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
+	"path/filepath"
 	"reflect"
 	"runtime/debug"
 	"strings"
@@ -17,6 +19,24 @@ func (c *Config) Logger(w io.Writer) *slog.Logger {
 		return slog.New(slog.NewJSONHandler(w, options))
 	}
 	return slog.New(slog.NewTextHandler(w, options))
+}
+
+// Warn logs what in valid settings may not be what was meant.
+func (c *Config) Warn(log *slog.Logger) {
+	for _, warning := range c.SecretWarnings() {
+		log.Warn(warning)
+	}
+	if path := c.Database.Source; c.Database.Engine == SQLite && filepath.IsAbs(path) && !exists(path) && exists("."+path) {
+		log.Warn("DATABASE_URL: " + path + " does not exist, but ." + path + " does: a relative path follows two slashes, not three")
+	}
+	if ignored := c.Database.Ignored; ignored != nil {
+		log.Debug("parameters of DATABASE_URL that mean nothing here", "ignored", ignored)
+	}
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 // Announce reports the address, the database, the version and the settings: as text on w in development, as a log line in

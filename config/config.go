@@ -9,7 +9,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/url"
 	"reflect"
 	"strconv"
 	"strings"
@@ -53,6 +52,7 @@ type Config struct {
 	CORSOrigins    []string      `env:"CORS_ORIGINS" help:"origins of browser clients, separated by commas, or *"`
 	LogLevel       slog.Level    `env:"LOG_LEVEL" envDefault:"info" help:"debug, info, warn or error"`
 	RequestTimeout time.Duration `env:"REQUEST_TIMEOUT" envDefault:"5s" help:"how long a request may take before it is answered 503"`
+	IdleTimeout    time.Duration `env:"IDLE_TIMEOUT" envDefault:"75s" help:"how long a connection without a request is kept"`
 	RateLimit      int           `env:"RATE_LIMIT" envDefault:"0" help:"requests a minute per user and address; 0 is no limit"`
 	MetricsAddr    string        `env:"METRICS_ADDR" help:"host:port of a listener for Prometheus"`
 
@@ -83,7 +83,10 @@ func Parse(sources ...map[string]string) (*Config, error) {
 			}
 		}
 	}
-	cfg := &Config{RequestTimeout: MaxRequestTimeout, MaxConns: 1} // kept if a variable cannot be parsed, to report only that fault
+	if level, found := levels[strings.ToLower(vars["LOG_LEVEL"])]; found {
+		vars["LOG_LEVEL"] = level
+	}
+	cfg := &Config{RequestTimeout: MaxRequestTimeout, IdleTimeout: 1, MaxConns: 1} // if it cannot be parsed, only that is reported
 	faults := parseFaults(env.ParseWithOptions(cfg, env.Options{Environment: vars}))
 	demand := func(met bool, format string, args ...any) {
 		if !met {
@@ -95,7 +98,7 @@ func Parse(sources ...map[string]string) (*Config, error) {
 	case development:
 		cfg.Host = cmp.Or(cfg.Host, "127.0.0.1")
 		if cfg.CORSOrigins == nil {
-			cfg.CORSOrigins = []string{"http://localhost:3000", "http://localhost:5173", "http://127.0.0.1:3000", "http://127.0.0.1:5173"}
+			cfg.CORSOrigins = []string{"http://localhost:*", "https://localhost:*", "http://127.0.0.1:*", "https://127.0.0.1:*"}
 		}
 	case production:
 		cfg.Host = cmp.Or(cfg.Host, "0.0.0.0")
@@ -111,6 +114,7 @@ func Parse(sources ...map[string]string) (*Config, error) {
 	default:
 		demand(false, "ENVIRONMENT: must be %s or %s, got %q", development, production, cfg.Environment)
 	}
+	cfg.Host = strings.Trim(cfg.Host, "[]") // as in a URL, around an IPv6 address
 	for i, origin := range cfg.CORSOrigins {
 		origin = strings.TrimSuffix(strings.TrimSpace(origin), "/")
 		cfg.CORSOrigins[i] = origin
@@ -119,6 +123,7 @@ func Parse(sources ...map[string]string) (*Config, error) {
 	}
 	demand(cfg.RequestTimeout > 0 && cfg.RequestTimeout <= MaxRequestTimeout,
 		"REQUEST_TIMEOUT: must be longer than 0 and at most %s, got %s", MaxRequestTimeout, cfg.RequestTimeout)
+	demand(cfg.IdleTimeout > 0, "IDLE_TIMEOUT: must be longer than 0, got %s", cfg.IdleTimeout)
 	demand(cfg.RateLimit >= 0, "RATE_LIMIT: must be 0 or more, got %d", cfg.RateLimit)
 	demand(cfg.MaxConns >= 1, "DB_MAX_CONNS: must be at least 1, got %d", cfg.MaxConns)
 	demand(cfg.StartupWait >= 0, "STARTUP_WAIT: must not be negative, got %s", cfg.StartupWait)
@@ -163,15 +168,8 @@ func parseFaults(err error) (faults []error) {
 	return faults
 }
 
-// validOrigin reports whether origin is a scheme and a host; the host's first label may be the wildcard "*".
-func validOrigin(origin string) bool {
-	u, err := url.Parse(origin)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Scheme+"://"+u.Host != origin {
-		return false
-	}
-	host := strings.TrimPrefix(u.Hostname(), "*.")
-	return host != "" && !strings.Contains(host, "*")
-}
+// levels are the words of Python's logging, which an earlier .env may have, for levels of [slog].
+var levels = map[string]string{"warning": "warn", "critical": "error", "fatal": "error", "trace": "debug"}
 
 // WriteHelp lists the commands, and every variable with its default and a line on its meaning.
 func WriteHelp(w io.Writer) error {

@@ -1,14 +1,13 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/url"
+	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
-
-	"github.com/jackc/pgx/v5"
 )
 
 // Engine is a kind of database.
@@ -27,12 +26,15 @@ type Database struct {
 	Source string
 	// Pooled means that a pooler may give each transaction another session, so that statements cannot be prepared.
 	Pooled bool
+	// Ignored are the parameters of the URL that mean nothing here.
+	Ignored []string
 }
 
-// String returns a description without the password.
+// String returns a description without the password. The path of an SQLite file is absolute.
 func (d Database) String() string {
 	if d.Engine == SQLite {
-		return "SQLite, file " + d.Source
+		path, _ := filepath.Abs(d.Source)
+		return "SQLite, file " + cmp.Or(path, d.Source)
 	}
 	u, _ := url.Parse(d.Source)
 	return "PostgreSQL, " + u.Host + u.Path
@@ -61,6 +63,9 @@ func (d Database) checkUsersTable(name string) error {
 // a driver (postgresql+asyncpg://, sqlite+aiosqlite:///FILE), where three slashes precede a relative path and four an
 // absolute one. Its errors never quote the URL.
 func ParseDatabaseURL(text string) (Database, error) {
+	if fault := wrapping(text); fault != "" {
+		return Database{}, errors.New(fault)
+	}
 	scheme, rest, found := strings.Cut(text, "://")
 	if !found {
 		return Database{}, errors.New("must begin with postgres://, postgresql:// or sqlite://")
@@ -68,57 +73,11 @@ func ParseDatabaseURL(text string) (Database, error) {
 	dialect, driver, _ := strings.Cut(strings.ToLower(scheme), "+")
 	switch dialect {
 	case "postgres", "postgresql":
-		return parsePostgres("postgres://"+rest, driver)
+		return parsePostgres("postgres://" + rest)
 	case "sqlite":
 		return parseSQLite(rest, driver)
 	}
 	return Database{}, errors.New("must begin with postgres://, postgresql:// or sqlite://")
-}
-
-func parsePostgres(text, driver string) (Database, error) {
-	u, err := url.Parse(text)
-	if err != nil || u.User == nil && strings.Contains(text, "@") || strings.Contains(u.Path, "@") { // a password with a / is parsed as a path
-		return Database{}, errors.New("is not a valid URL (special characters in the password must be percent-encoded)")
-	}
-	if driver == "asyncpg" {
-		// asyncpg calls libpq's sslmode ssl; SQLAlchemy adds its own parameters.
-		query := u.Query()
-		if mode := query.Get("ssl"); mode != "" {
-			query.Set("sslmode", strings.NewReplacer("true", "require", "false", "disable").Replace(mode))
-		}
-		for _, name := range []string{"ssl", "prepared_statement_cache_size", "prepared_statement_name_func"} {
-			query.Del(name)
-		}
-		u.RawQuery = query.Encode()
-	}
-	pooled, err := parsePooled(u)
-	if err != nil {
-		return Database{}, err
-	}
-	if u.Host == "" && u.Path == "" {
-		u.Path = "/" // else String would drop the slashes before the parameters
-	}
-	if _, err := pgx.ParseConfig(u.String()); err != nil {
-		_, reason, _ := strings.Cut(err.Error(), "`: ") // the part before quotes the URL
-		return Database{}, errors.New("is not usable: " + reason)
-	}
-	return Database{Engine: PostgreSQL, Source: u.String(), Pooled: pooled}, nil
-}
-
-// parsePooled reports whether a URL is a pooler's: by the parameter pgbouncer (as in Prisma), which it removes, else by the
-// host (Neon's end in -pooler) or the port (PgBouncer's and Supabase's).
-func parsePooled(u *url.URL) (pooled bool, err error) {
-	label, _, _ := strings.Cut(u.Hostname(), ".")
-	pooled = strings.HasSuffix(label, "-pooler") || u.Port() == "6432" || u.Port() == "6543"
-	query := u.Query()
-	if text := query.Get("pgbouncer"); text != "" {
-		if pooled, err = strconv.ParseBool(text); err != nil {
-			return false, errors.New("is not usable: pgbouncer must be true or false")
-		}
-		query.Del("pgbouncer")
-		u.RawQuery = query.Encode()
-	}
-	return pooled, nil
 }
 
 func parseSQLite(path, driver string) (Database, error) {
@@ -129,8 +88,26 @@ func parseSQLite(path, driver string) (Database, error) {
 	switch {
 	case strings.TrimSpace(path) == "" || strings.TrimPrefix(path, "/") == ":memory:":
 		return Database{}, errors.New("names no SQLite file (a database in memory would lose its tasks)")
-	case strings.ContainsAny(path, "?#"):
+	case strings.Contains(path, "?"):
 		return Database{}, errors.New("takes no parameters for SQLite")
+	case strings.HasPrefix(strings.TrimPrefix(path, "/"), "~"):
+		return Database{}, errors.New("must have the home directory spelled out, because ~ is not expanded")
 	}
 	return Database{Engine: SQLite, Source: path}, nil
 }
+
+// wrapping returns what came along with a value when it was copied: a line break, white space or quotes. It returns "" if
+// the value has none.
+func wrapping(text string) string {
+	switch {
+	case strings.ContainsAny(text, "\r\n"):
+		return "contains a line break"
+	case strings.TrimSpace(text) != text:
+		return "begins or ends with white space"
+	case quoted.MatchString(text):
+		return "is in quotes"
+	}
+	return ""
+}
+
+var quoted = regexp.MustCompile("^[\"'`“‘].*[\"'`”’]$")

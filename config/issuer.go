@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -58,26 +59,37 @@ func (c *Config) parseIssuer(demand demander) (issuer Issuer) {
 // parseKeyURL parses the URL of a key set. In production it must be https, except on a private network: who can change the
 // keys on their way can sign tokens for any user.
 func (c *Config) parseKeyURL(name, text string, demand demander) *url.URL {
-	u, err := url.Parse(strings.TrimSpace(text))
+	text = strings.TrimSpace(text)
+	if fault := wrapping(text); fault != "" {
+		demand(false, "%s: %s", name, fault)
+		return &url.URL{}
+	}
+	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.Fragment != "" {
 		demand(false, "%s: is not a URL such as https://app.example.com", name)
 		return &url.URL{}
 	}
-	demand(!c.Production() || u.Scheme == "https" || private(u.Hostname()), "%s: needs https in production, except on a private network", name)
+	demand(!c.Production() || u.Scheme == "https" || private(u.Hostname()),
+		"%s: needs https in production, except on a private network (%s)", name, privateNetworks)
 	return u
 }
 
-// origin returns a URL's origin as browsers write it: in lower case, without the default port.
-func origin(u *url.URL) string {
-	implied := map[string]string{"http": ":80", "https": ":443"}[u.Scheme]
-	return u.Scheme + "://" + strings.TrimSuffix(strings.ToLower(u.Host), implied)
-}
+// privateNames matches the names that a private network gives: those without a dot, and those below domains that are reserved
+// for it (RFC 6761, RFC 6762, RFC 8375, and by custom) or that a cluster's DNS has.
+var privateNames = regexp.MustCompile(`^[^.]*$|\.(svc|internal|local|lan|home\.arpa|localhost)$`)
 
-// private reports whether a host is on a private network: a private or loopback address, or a name without a dot.
+// sharedAddresses are those of RFC 6598, which clouds give to the hosts of a cluster.
+var sharedAddresses = netip.MustParsePrefix("100.64.0.0/10")
+
+const privateNetworks = "a name without a dot or below .svc, .internal, .local, .lan, .home.arpa or .localhost, " +
+	"or a private, shared (100.64.0.0/10), link-local or loopback address"
+
+// private reports whether a host is on a private network, as privateNetworks describes them.
 func private(host string) bool {
 	address, err := netip.ParseAddr(host)
 	if err != nil {
-		return !strings.Contains(host, ".")
+		return privateNames.MatchString(strings.ToLower(strings.TrimSuffix(host, ".")))
 	}
-	return address.IsLoopback() || address.IsPrivate()
+	address = address.Unmap()
+	return address.IsLoopback() || address.IsPrivate() || address.IsLinkLocalUnicast() || sharedAddresses.Contains(address)
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -91,19 +90,3 @@ func (c *Config) SecretWarnings() (warnings []string) {
 	warn("JWT_AUDIENCE", c.JWTAudience)
 	return warnings
 }
-
-// wrapping returns what came along with a value when it was copied: a line break, white space or quotes. It returns "" if
-// the value has none.
-func wrapping(text string) string {
-	switch {
-	case strings.ContainsAny(text, "\r\n"):
-		return "contains a line break"
-	case strings.TrimSpace(text) != text:
-		return "begins or ends with white space"
-	case quoted.MatchString(text):
-		return "is in quotes"
-	}
-	return ""
-}
-
-var quoted = regexp.MustCompile("^[\"'`“‘].*[\"'`”’]$")

@@ -13,7 +13,7 @@ type key int
 const (
 	requestIDKey key = iota
 	userIDKey
-	backlogKey
+	listKey
 )
 
 var clientRequestID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)

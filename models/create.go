@@ -19,7 +19,7 @@ func WithExternalUsers(db *gorm.DB) *gorm.DB {
 
 // CreateOwned inserts a row of an owned model in one statement. Only a user's first row takes three: the insert fails on
 // the foreign key, the user is added, and the insert is made again. Where another program keeps the accounts, no user is
-// added. One whom a foreign key still refuses has no account: [ErrNoAccount].
+// added. The error is [ErrNoAccount] if the foreign key still does not hold.
 func CreateOwned(db *gorm.DB, userID string, row any) error {
 	err := db.Create(row).Error
 	if _, external := db.Get(externalUsers); !external && errors.Is(err, gorm.ErrForeignKeyViolated) {

@@ -19,8 +19,9 @@ var (
 	ErrUpsert = errors.New("isolation: an owned row cannot be upserted")
 )
 
-// Owner makes a model an owned one: each row belongs to the user whose id it has, and is deleted with that user. It comes
-// first in a model, [Timestamps] last. Its index serves every list of a user's rows.
+// Owner makes a model an owned one: each row belongs to the user whose id it has, and is deleted with that user. A model
+// embeds it first, then the struct of its input, its further fields, and [Timestamps]. The index of Owner serves every list
+// of a user's rows, newest first.
 type Owner struct {
 	ID     int64  `json:"id" gorm:"primaryKey;index:,composite:user_created,priority:3"`
 	UserID string `json:"user_id" gorm:"<-:create;size:255;not null;check:length(user_id) BETWEEN 1 AND 255;index:,composite:user_created,priority:1"`

@@ -4,14 +4,12 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
-	"fmt"
-	"io"
-	"net/http"
 	"regexp"
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/gofiber/swagger"
+	"github.com/valyala/fasthttp"
 )
 
 // swaggerUI shows the YAML document, which keeps its order. The URL is relative, so that it works behind any path prefix.
@@ -30,23 +28,26 @@ func documentationRoutes(documented []Route) []Route {
 	page, policy := renderPage()
 	servePage := func(c *fiber.Ctx) error {
 		if strings.HasSuffix(c.Path(), "/docs") { // relative links need the slash
-			return c.Redirect("/docs/")
+			return redirect(c)
 		}
 		c.Set(fiber.HeaderContentSecurityPolicy, policy)
 		return c.Type("html", "utf-8").Send(page)
 	}
-	serveJSON := func(c *fiber.Ctx) error { return c.Type("json").Send(inJSON) }
-	redirect := func(c *fiber.Ctx) error { return c.Redirect("/docs/") }
 	return []Route{
-		{fiber.MethodGet, "/openapi.json", serveJSON, ""},
+		{fiber.MethodGet, "/openapi.json", func(c *fiber.Ctx) error { return c.Type("json").Send(inJSON) }, ""},
 		{fiber.MethodGet, "/openapi.yaml", func(c *fiber.Ctx) error { return c.Type("yaml", "utf-8").Send(inYAML) }, ""},
 		{fiber.MethodGet, "/docs/", servePage, ""},
 		{fiber.MethodGet, "/docs/index.html", servePage, ""},
-		{fiber.MethodGet, "/docs/doc.json", serveJSON, ""},
+		{fiber.MethodGet, "/docs/doc.json", func(c *fiber.Ctx) error { return c.Redirect("../openapi.json") }, ""},
 		{fiber.MethodGet, "/docs/*", serveAssets(), ""},
 		{fiber.MethodGet, "/swagger/*", redirect, ""},
 		{fiber.MethodGet, "/", redirect, ""},
 	}
+}
+
+// redirect leads to the page, relative to the request's path, so that it works behind any path prefix.
+func redirect(c *fiber.Ctx) error {
+	return c.Redirect(strings.Repeat("../", strings.Count(c.Path(), "/")-1) + "docs/")
 }
 
 // serveAssets serves the scripts and styles of Swagger's page.
@@ -77,17 +78,10 @@ var (
 func renderPage() (page []byte, policy string) {
 	app := fiber.New()
 	app.Get("/docs/*", swagger.New(swaggerUI))
-	request, err := http.NewRequest(fiber.MethodGet, "http://localhost/docs/index.html", http.NoBody)
-	if err == nil {
-		var response *http.Response
-		if response, err = app.Test(request, -1); err == nil {
-			page, err = io.ReadAll(response.Body)
-		}
-	}
-	if err != nil {
-		panic(fmt.Errorf("the documentation page: %w", err))
-	}
-	page = bytes.TrimSpace(remoteFonts.ReplaceAll(page, nil))
+	var c fasthttp.RequestCtx
+	c.Request.SetRequestURI("/docs/index.html")
+	app.Handler()(&c)
+	page = bytes.TrimSpace(remoteFonts.ReplaceAll(c.Response.Body(), nil))
 	policy = "default-src 'none'; connect-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; " +
 		"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; script-src 'self'"
 	for _, script := range inlineScript.FindAllSubmatch(page, -1) {

@@ -17,7 +17,9 @@ import (
 var documentFiles embed.FS
 
 // templates are the parts of the OpenAPI document: each file but shared.yaml, and the operations of resource.yaml.
-var templates = template.Must(template.New("").Funcs(template.FuncMap{"json": toJSON, "id": operationID}).ParseFS(documentFiles, "openapi/*.yaml"))
+var templates = template.Must(template.New("").
+	Funcs(template.FuncMap{"json": toJSON, "id": operationID}).
+	ParseFS(documentFiles, "openapi/*.yaml"))
 
 // toJSON writes a value as JSON, which is YAML as well.
 func toJSON(value any) (string, error) {

@@ -86,6 +86,9 @@ func newField(declared *schema.Field) (f *field, err error) {
 	if err := f.readRules(declared.Tag.Get("validate")); err != nil {
 		return nil, err
 	}
+	if f.Required && f.Nullable {
+		return nil, errors.New("cannot be required and a pointer, which may be null")
+	}
 	zero := reflect.Zero(declared.IndirectFieldType).Interface()
 	wrong := f.check(zero)
 	if text := declared.TagSettings["DEFAULT"]; text != "" {

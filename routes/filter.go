@@ -6,7 +6,7 @@ import (
 	"taskapi/models"
 )
 
-// Filter is a query parameter that narrows the list of a resource.
+// Filter is a query parameter that narrows the list of a resource to the rows with certain values in some columns.
 type Filter struct {
 	// Name is the parameter's, and Doc what the document says of it.
 	Name, Doc string

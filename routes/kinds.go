@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/big"
 	"reflect"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -98,6 +99,9 @@ func decodeFloat(value jsontext.Value) (any, *mismatch) {
 	return nil, notFloat
 }
 
+// timeForm is that of RFC 3339. Go takes other forms as well: an hour of one digit, a comma, an offset of a day.
+var timeForm = regexp.MustCompile(`^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)$`)
+
 // decodeTime takes a time of RFC 3339 in the years 1 to 9999 of UTC, and cuts it to microseconds.
 func decodeTime(value jsontext.Value) (any, *mismatch) {
 	text, wrong := decodeString(value)
@@ -105,7 +109,7 @@ func decodeTime(value jsontext.Value) (any, *mismatch) {
 		return nil, notTime
 	}
 	var at time.Time
-	if err := at.UnmarshalText([]byte(strings.ToUpper(text.(string)))); err != nil {
+	if err := at.UnmarshalText([]byte(strings.ToUpper(text.(string)))); err != nil || !timeForm.MatchString(text.(string)) {
 		return nil, notRFC3339
 	}
 	at = at.UTC().Truncate(time.Microsecond)

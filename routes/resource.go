@@ -22,6 +22,7 @@ const mergePatch = "application/merge-patch+json"
 // handlers answer the requests on the rows of an owned model, each with one statement.
 type handlers[T models.Row, In any] struct {
 	db           *gorm.DB
+	model        *schema.Schema
 	path         string
 	construct    func(userID string, in In) T
 	input, patch fields // what POST and PUT set, and what PATCH does
@@ -30,10 +31,15 @@ type handlers[T models.Row, In any] struct {
 
 // resource returns the routes of an owned model: list, create, get, replace, change and delete. The model embeds
 // [models.Owner], the struct In of the fields that clients set, and [models.Timestamps]. The constructor makes the row that
-// POST creates; PUT sets the fields of In, and PATCH those and the fields of the model with the tag patch:"true". Each route
-// is a line of the table like any other: it can be left out or replaced. It panics if a tag is not sound.
+// POST creates. PUT sets the fields of In, and PATCH those and the fields of the model with the tag patch:"true". Each route
+// is a line of the table like any other: it can be left out or replaced. docs/adding-a-resource.md has the tags; resource
+// panics with the name of a field whose tags are not sound.
 func resource[T models.Row, In any](db *gorm.DB, path string, construct func(userID string, in In) T, filters ...Filter) []Route {
 	model, err := schema.Parse(new(T), &sync.Map{}, schema.NamingStrategy{})
+	var own fields
+	if model != nil {
+		own = newFields(model) // names the field where err does not
+	}
 	if err != nil {
 		panic(fmt.Errorf("the resource %s: %w", path, err))
 	}
@@ -42,10 +48,9 @@ func resource[T models.Row, In any](db *gorm.DB, path string, construct func(use
 	if !found || embedded.Type != in || !embedded.Anonymous {
 		panic(fmt.Sprintf("%s: does not embed %s", model.Name, in.Name()))
 	}
-	own := newFields(model)
 	isInput := func(f *field) bool { return f.StructField.Index[0] == embedded.Index[0] }
 	isOnly := func(f *field) bool { return !isInput(f) && f.Tag.Get("patch") == "true" }
-	h := &handlers[T, In]{db: db, path: path, construct: construct, filters: filters, input: own.filter(isInput)}
+	h := &handlers[T, In]{db: db, model: model, path: path, construct: construct, filters: filters, input: own.filter(isInput)}
 	only := own.filter(isOnly)
 	d := describe(model, path, filters, own, h.input, only)
 	h.patch = d.Patch
@@ -59,13 +64,18 @@ func resource[T models.Row, In any](db *gorm.DB, path string, construct func(use
 	}
 }
 
+// Resource is resource for apps that are built outside of this package: the routes go into [Deps].Extra.
+func Resource[T models.Row, In any](db *gorm.DB, path string, construct func(userID string, in In) T, filters ...Filter) []Route {
+	return resource(db, path, construct, filters...)
+}
+
 // owned starts a statement on the caller's rows.
 func owned(c *fiber.Ctx, db *gorm.DB) *gorm.DB {
 	return db.WithContext(c.UserContext()).Scopes(models.OwnedBy(middleware.UserID(c)))
 }
 
 func (h *handlers[T, In]) list(c *fiber.Ctx) error {
-	query := owned(c, h.db)
+	query := owned(c, h.db).Model(new(T))
 	for _, filter := range h.filters {
 		condition, err := filter.condition(c)
 		if err != nil {
@@ -73,11 +83,11 @@ func (h *handlers[T, In]) list(c *fiber.Ctx) error {
 		}
 		query = query.Where(condition)
 	}
-	rows := []T{}
-	if err := query.Order("created_at DESC, id DESC").Find(&rows).Error; err != nil {
+	rows, err := query.Order("created_at DESC, id DESC").Rows()
+	if err != nil {
 		return err
 	}
-	return c.JSON(rows)
+	return answerRows[T](c, h.model, rows)
 }
 
 func (h *handlers[T, In]) create(c *fiber.Ctx) error {

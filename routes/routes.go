@@ -13,6 +13,7 @@ import (
 	"taskapi/config"
 	"taskapi/middleware"
 	"taskapi/middleware/token"
+	"taskapi/models"
 	"taskapi/routes/server"
 )
 
@@ -51,9 +52,9 @@ func New(d Deps) *fiber.App {
 		JSONEncoder:           encodeJSON,
 		ReadBufferSize:        16 << 10,               // allows long tokens
 		BodyLimit:             2 * middleware.MaxBody, // larger, so that LimitBody answers with CORS headers
-		ReadTimeout:           10 * time.Second,
+		ReadTimeout:           server.ReadTimeout,
 		WriteTimeout:          10 * time.Second,
-		IdleTimeout:           time.Minute,
+		IdleTimeout:           d.Config.IdleTimeout,
 		// Handlers refuse forms with 415. Parsed before that, a malformed form would close the connection.
 		DisablePreParseMultipartForm: true,
 	})
@@ -67,7 +68,7 @@ func New(d Deps) *fiber.App {
 		d.Metrics.Observe(),
 		middleware.LogAccess(d.Log),
 		middleware.SecureHeaders(),
-		middleware.CORS(d.Config.CORSOrigins),
+		middleware.CORS(d.Config.CORSOrigins, d.Log),
 		server.RefuseMalformed,
 	)
 	health := healthRoutes(d.DB, d.Drain)
@@ -75,7 +76,7 @@ func New(d Deps) *fiber.App {
 	add(app, health)
 	add(app, documentationRoutes(slices.Concat(owned, health)))
 
-	rate, backlog := middleware.NewRateLimit(d.Config.RateLimit), middleware.LimitBacklog()
+	rate, lists := middleware.NewRateLimit(d.Config.RateLimit), middleware.LimitLists()
 	chain := []fiber.Handler{
 		d.Drain.Handler(),
 		middleware.LimitTime(d.Config.RequestTimeout),
@@ -87,7 +88,7 @@ func New(d Deps) *fiber.App {
 	}
 	for _, r := range owned {
 		if r.list() {
-			add(app, []Route{r}, append(chain, backlog)...)
+			add(app, []Route{r}, append(chain, lists)...)
 		} else {
 			add(app, []Route{r}, chain...)
 		}
@@ -95,10 +96,11 @@ func New(d Deps) *fiber.App {
 	return app
 }
 
-// resources are the routes of the owned models.
+// resources are the routes of the owned models. A further resource is one more line: see docs/adding-a-resource.md.
 func resources(db *gorm.DB) []Route {
 	return slices.Concat(
-		taskRoutes(db),
+		resource(db, "/api/tasks", models.NewTask, statusFilter),
+		[]Route{toggleRoute(db)},
 	)
 }
 

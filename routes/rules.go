@@ -1,6 +1,7 @@
 package routes
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"regexp"
@@ -80,11 +81,11 @@ func (f *field) check(value any) *mismatch {
 	if f.rules == "" {
 		return nil
 	}
-	err := validate.Var(value, f.rules)
-	if err == nil {
+	var broken validator.ValidationErrors
+	if err := validate.Var(value, f.rules); !errors.As(err, &broken) {
 		return nil
 	}
-	rule := err.(validator.ValidationErrors)[0]
+	rule := broken[0]
 	text := f.IndirectFieldType.Kind() == reflect.String
 	characters := rule.Param() + " characters"
 	if rule.Param() == "1" {

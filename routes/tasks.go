@@ -18,10 +18,9 @@ var statusFilter = Filter{
 	Refusal: "Invalid status filter: must be 'pending', 'completed', or 'all'",
 }
 
-// taskRoutes are the routes of a resource, with a filter and one route more.
-func taskRoutes(db *gorm.DB) []Route {
-	return append(resource(db, "/api/tasks", models.NewTask, statusFilter),
-		Route{fiber.MethodPatch, "/api/tasks/:id/complete", toggleTask(db), documentPart("tasks.yaml", nil)})
+// toggleRoute is the one route that tasks have and other resources do not.
+func toggleRoute(db *gorm.DB) Route {
+	return Route{fiber.MethodPatch, "/api/tasks/:id/complete", toggleTask(db), documentPart("tasks.yaml", nil)}
 }
 
 func toggleTask(db *gorm.DB) fiber.Handler {

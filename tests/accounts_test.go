@@ -15,7 +15,7 @@ import (
 	"taskapi/models/database"
 )
 
-// accounts are those of an auth server beside the tasks: it has the same database and a table of accounts there.
+// accounts is the table of accounts of an auth server that shares the database.
 type accounts struct {
 	db       *sql.DB
 	postgres bool
@@ -23,10 +23,10 @@ type accounts struct {
 	table    string // as AUTH_USERS_TABLE names it
 }
 
-// newAccounts makes the table as Better Auth's own migration does.
+// newAccounts creates the table as Better Auth's own migration does.
 func newAccounts(t *testing.T, databaseURL, table string) *accounts {
 	t.Helper()
-	auth := &accounts{openElsewhere(t, databaseURL), strings.HasPrefix(databaseURL, "postgres"), databaseURL, table}
+	auth := &accounts{openDirectly(t, databaseURL), strings.HasPrefix(databaseURL, "postgres"), databaseURL, table}
 	auth.db.SetMaxOpenConns(1)
 	if !auth.postgres {
 		auth.exec(t, "PRAGMA foreign_keys = ON") // as its drivers have it
@@ -65,12 +65,12 @@ func (a *accounts) start(t testing.TB) *server {
 	return newServer(t, a.url, "AUTH_USERS_TABLE", a.table)
 }
 
-// refuseStart demands that the server does not start, and that it says why in one line, with all of the words.
+// refuseStart requires that the server does not start, and that its error is one line with all of the words.
 func refuseStart(t testing.TB, databaseURL, table string, words ...string) {
 	t.Helper()
 	cfg, err := parse("DATABASE_URL", databaseURL, "AUTH_USERS_TABLE", table)
 	require.NoError(t, err)
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), waitLimit)
 	defer cancel()
 	_, err = database.Open(ctx, cfg, models.Owned(), slog.New(slog.DiscardHandler))
 	require.Error(t, err)
@@ -81,7 +81,7 @@ func refuseStart(t testing.TB, databaseURL, table string, words ...string) {
 	}
 }
 
-// state is all that a database holds: its schema and rows, and the last ids given out.
+// state returns the content of a database: its schema, rows, and the last ids that were given out.
 func (a *accounts) state(t testing.TB) (lines []string) {
 	t.Helper()
 	queries := []string{"SELECT type || name || coalesce(sql, '') FROM sqlite_schema ORDER BY type, name"}
@@ -134,7 +134,7 @@ func (a *accounts) hasUsersOfOurs(t testing.TB) bool {
 	return len(a.strings(t, query)) > 0
 }
 
-// references are the tables that a task's user id references.
+// references returns the tables that tasks.user_id references.
 func (a *accounts) references(t testing.TB) []string {
 	t.Helper()
 	query := `SELECT "table" FROM pragma_foreign_key_list('tasks') WHERE "from" = 'user_id'`
@@ -144,7 +144,7 @@ func (a *accounts) references(t testing.TB) []string {
 	return a.strings(t, query)
 }
 
-// noAccount demands that a user with a good token cannot create a task for want of an account.
+// noAccount requires that a user with a valid token cannot create a task without an account.
 func noAccount(t testing.TB, s *server, user string) {
 	t.Helper()
 	before := len(s.logs.lines(t, "unauthenticated"))
@@ -158,7 +158,7 @@ func noAccount(t testing.TB, s *server, user string) {
 	require.Empty(t, s.logs.lines(t, "internal error"))
 }
 
-// withAccounts runs a test with a table of accounts in each form that it may have.
+// withAccounts runs a test with each form of a table of accounts.
 func withAccounts(t *testing.T, test func(t *testing.T, auth *accounts)) {
 	t.Helper()
 	eachDatabase(t, func(t *testing.T, databaseURL string) { test(t, newAccounts(t, databaseURL, "user")) })
@@ -196,8 +196,8 @@ func TestADeletedAccountTakesItsTasksAlong(t *testing.T) {
 	})
 }
 
-// eachTable runs a test for each form in which the table of tasks is met: as the server makes it, and as others do. Ann
-// has a task of the id 1 and bob one of the id 2 in it.
+// eachTable runs a test for each form of the table tasks: as the server creates it, and as other programs do. In it, ann has
+// a task with the id 1, and bob one with the id 2.
 func eachTable(t *testing.T, test func(t *testing.T, auth *accounts, next int64)) {
 	t.Helper()
 	layout := "CREATE TABLE tasks (\n\tid SERIAL NOT NULL, \n\tuser_id VARCHAR(255) NOT NULL, \n\ttitle VARCHAR(200) NOT NULL, \n\tdescription VARCHAR(1000), \n" +
@@ -351,8 +351,10 @@ func TestATableThatCannotHoldTheAccountsRefusesTheStart(t *testing.T) {
 		refuse := func(state string) {
 			before := auth.state(t)
 			for table, words := range cases {
-				refuseStart(t, databaseURL, table, append(words, "AUTH_USERS_TABLE: ")...)
-				require.Equal(t, before, auth.state(t), "%s, %s", table, state)
+				t.Run(table+", "+state, func(t *testing.T) {
+					refuseStart(t, databaseURL, table, append(words, "AUTH_USERS_TABLE: ")...)
+					require.Equal(t, before, auth.state(t))
+				})
 			}
 		}
 		refuse("empty")
@@ -411,7 +413,7 @@ func TestAForeignKeyOfAnotherNameIsAsGood(t *testing.T) {
 		require.Equal(t, before, auth.state(t))
 		s.as("bob").create(t, "x")
 
-		// It stays when the setting goes, and so do its demands.
+		// The foreign key stays without the setting, and is enforced.
 		off := newServer(t, databaseURL)
 		off.as("ann").create(t, "x")
 		noAccount(t, off, "carl")
@@ -434,7 +436,7 @@ func TestManyServersSwitchAtOnce(t *testing.T) {
 	})
 }
 
-// Better Auth names its tables in the plural where it is told to (usePlural).
+// Better Auth has an option for plural names of tables (usePlural).
 func TestAuthsTableMayBeNamedAsOurs(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, databaseURL string) {
 		auth := newAccounts(t, databaseURL, "users")
@@ -457,7 +459,7 @@ func TestARoleThatMayNotReferenceTheAccountsIsToldSo(t *testing.T) {
 	t.Parallel()
 	auth := newAccounts(t, newPostgres(t), "auth.user")
 	auth.signUp(t, "ann")
-	u, err := url.Parse(past(t, auth.url))
+	u, err := url.Parse(withoutPooler(t, auth.url))
 	require.NoError(t, err)
 	role := "r_" + strings.TrimPrefix(u.Path, "/")
 	auth.exec(t, "CREATE ROLE "+role+" LOGIN PASSWORD 'hunter2'")

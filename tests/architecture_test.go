@@ -3,11 +3,15 @@ package tests
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 )
@@ -69,6 +73,14 @@ func (p goPackage) files(t *testing.T) (paths []string) {
 	return paths
 }
 
+// fileLines returns the lines of a file.
+func fileLines(t *testing.T, path string) []string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	return strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
+}
+
 // goPackages lists the packages of the program, without the tests.
 func goPackages(t *testing.T) (packages []goPackage) {
 	t.Helper()
@@ -100,16 +112,49 @@ func TestPackagesImportOnlyThoseBelowThem(t *testing.T) {
 	}
 }
 
-func TestProgramFilesAreShort(t *testing.T) {
+// structTag matches a line that ends with the tag of a struct's field.
+var structTag = regexp.MustCompile("\\s`\\w+:\"[^`]*`$")
+
+func TestProgramFilesAreShortAndNarrow(t *testing.T) {
 	t.Parallel()
 	for _, p := range goPackages(t) {
 		for _, path := range p.files(t) {
 			t.Run(filepath.Join(p.name(), filepath.Base(path)), func(t *testing.T) {
 				t.Parallel()
-				text, err := os.ReadFile(path)
-				require.NoError(t, err)
-				require.LessOrEqual(t, bytes.Count(text, []byte("\n")), 200, "lines")
+				lines := fileLines(t, path)
+				require.LessOrEqual(t, len(lines), 200, "lines")
+				for i, line := range lines {
+					if !structTag.MatchString(line) {
+						require.LessOrEqual(t, utf8.RuneCountInString(line), 140, "columns of line %d", i+1)
+					}
+				}
 			})
 		}
 	}
+}
+
+func TestNoPackageHoldsAQuarterOfTheProgram(t *testing.T) {
+	t.Parallel()
+	lines, all := map[string]int{}, 0
+	for _, p := range goPackages(t) {
+		for _, path := range p.files(t) {
+			count := len(fileLines(t, path))
+			lines[p.name()] += count
+			all += count
+		}
+	}
+	for name, count := range lines {
+		t.Run(name, func(t *testing.T) {
+			require.Less(t, 4*count, all, "%d of %d lines", count, all)
+		})
+	}
+}
+
+func TestEachPackageOfTheTableExists(t *testing.T) {
+	t.Parallel()
+	var names []string
+	for _, p := range goPackages(t) {
+		names = append(names, p.name())
+	}
+	require.ElementsMatch(t, slices.Collect(maps.Keys(mayImport)), names)
 }

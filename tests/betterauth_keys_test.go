@@ -30,7 +30,7 @@ func (b *betterAuth) newServer(t testing.TB, databaseURL string, settings ...str
 func (s *server) awaitKeySet(t testing.TB, token string) {
 	t.Helper()
 	for start := time.Now(); s.send(t, request{method: "GET", path: "/api/tasks", header: bearer(token)}).StatusCode == http.StatusServiceUnavailable; {
-		require.Less(t, time.Since(start), patience, "the key set is not fetched: %s", s.logs)
+		require.Less(t, time.Since(start), waitLimit, "the key set is not fetched: %s", s.logs)
 		time.Sleep(10 * time.Millisecond)
 	}
 }
@@ -181,7 +181,7 @@ func TestAnAccountThatBetterAuthDeletesTakesItsTasksAlong(t *testing.T) {
 	require.Equal(t, 401, got.StatusCode, "%s", got.body)
 	requireAccepted(t, s, bob.token(t), bob.id)
 
-	conn, err := pgx.Connect(context.Background(), past(t, database))
+	conn, err := pgx.Connect(context.Background(), withoutPooler(t, database))
 	require.NoError(t, err)
 	defer conn.Close(context.Background())
 	var owners []string

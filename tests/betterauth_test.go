@@ -125,7 +125,7 @@ func (b *betterAuth) said(t testing.TB, word string) (rest string) {
 		rest, found := strings.CutPrefix(line, word+" ")
 		require.True(t, found, "Better Auth said %q, not %q: %s", line, word, &b.stderr)
 		return rest
-	case <-time.After(patience):
+	case <-time.After(waitLimit):
 		require.Fail(t, "Better Auth says nothing", "%s", &b.stderr)
 		return ""
 	}
@@ -152,7 +152,7 @@ func (b *betterAuth) signUp(t testing.TB, name string) *account {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
 	require.NoError(t, err)
-	a := &account{server: b, client: &http.Client{Jar: jar, Timeout: patience}}
+	a := &account{server: b, client: &http.Client{Jar: jar, Timeout: waitLimit}}
 	signedUp := a.call(t, "POST", "/sign-up/email", map[string]any{"name": name, "email": name + "@example.com", "password": "correct horse"})
 	a.id = decode[struct {
 		Token string         `json:"token"`

@@ -16,9 +16,10 @@ func TestABrowserWorksWithTheServer(t *testing.T) {
 	t.Parallel()
 	browser := startBrowser(t)
 	for name, test := range map[string]func(*testing.T, context.Context){
-		"TheDocsPageRunsOperationsAndAsksNoOtherHost": testDocsPage,
-		"APageOfAListedOriginReadsEveryAnswer":        testListedOrigin,
-		"APageOfAnotherOriginReadsAndChangesNothing":  testUnlistedOrigin,
+		"TheDocsPageRunsOperationsAndAsksNoOtherHost":  testDocsPage,
+		"APageOfAListedOriginReadsEveryAnswer":         testListedOrigin,
+		"APageOfAnotherOriginReadsAndChangesNothing":   testUnlistedOrigin,
+		"TheDocsPageWorksBehindAPrefixThatNginxStrips": testStrippedPrefix,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -3,6 +3,8 @@ package tests
 import (
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -45,8 +47,8 @@ func TestEverySettingHasADefaultInDevelopment(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, &config.Config{
 		Environment: "development", Host: "127.0.0.1", Port: 8000, DatabaseURL: "sqlite://tasks.db",
-		CORSOrigins: []string{"http://localhost:3000", "http://localhost:5173", "http://127.0.0.1:3000", "http://127.0.0.1:5173"},
-		LogLevel:    slog.LevelInfo, RequestTimeout: 5 * time.Second,
+		CORSOrigins: []string{"http://localhost:*", "https://localhost:*", "http://127.0.0.1:*", "https://127.0.0.1:*"},
+		LogLevel:    slog.LevelInfo, RequestTimeout: 5 * time.Second, IdleTimeout: 75 * time.Second,
 		Migrate: true, StartupWait: time.Minute, MaxConns: 16, ConnIdleTime: 5 * time.Minute, ConnLifetime: time.Hour,
 		Database: config.Database{Engine: config.SQLite, Source: "tasks.db"}, MigrateDatabase: config.Database{Engine: config.SQLite, Source: "tasks.db"},
 	}, cfg)
@@ -60,7 +62,7 @@ func TestProductionListensEverywhereAndHasNoDefaultOriginsOrSecret(t *testing.T)
 	require.NoError(t, err)
 	require.Equal(t, &config.Config{
 		Environment: "production", Host: "0.0.0.0", Port: 8000, Secret: testSecret, DatabaseURL: "sqlite://tasks.db",
-		LogLevel: slog.LevelInfo, RequestTimeout: 5 * time.Second,
+		LogLevel: slog.LevelInfo, RequestTimeout: 5 * time.Second, IdleTimeout: 75 * time.Second,
 		Migrate: true, StartupWait: time.Minute, MaxConns: 16, ConnIdleTime: 5 * time.Minute, ConnLifetime: time.Hour,
 		Database: config.Database{Engine: config.SQLite, Source: "tasks.db"}, MigrateDatabase: config.Database{Engine: config.SQLite, Source: "tasks.db"},
 	}, cfg)
@@ -78,7 +80,7 @@ func TestEverySettingIsRead(t *testing.T) {
 			"DATABASE_URL", "postgres://u:p@h/db", "AUTH_USERS_TABLE", "auth.user", "CORS_ORIGINS", "https://app.example.com", "LOG_LEVEL", "warn", "REQUEST_TIMEOUT", "1500ms",
 			"BETTER_AUTH_SECRETS", "2:"+newer+",1:"+older, "BETTER_AUTH_URL", "https://a.example.com", "JWKS_URL", "https://k.example.com", "JWT_ISSUER", "i",
 			"JWT_AUDIENCE", "tasks, mail", "JWT_AUDIENCE_CLAIM", "azp", "AUTO_MIGRATE", "false", "MIGRATE_DATABASE_URL", "postgres://m@h/db", "STARTUP_WAIT", "2s", "DB_MAX_CONNS", "3",
-			"DB_CONN_IDLE_TIME", "4s", "DB_CONN_LIFETIME", "5s", "RATE_LIMIT", "6", "METRICS_ADDR", ":9090")
+			"DB_CONN_IDLE_TIME", "4s", "DB_CONN_LIFETIME", "5s", "IDLE_TIMEOUT", "620s", "RATE_LIMIT", "6", "METRICS_ADDR", ":9090")
 		require.NoError(t, err)
 		require.Equal(t, &config.Config{
 			Environment: environment, Host: "::1", Port: 65535, Secret: testSecret, DatabaseURL: "postgres://u:p@h/db",
@@ -86,7 +88,7 @@ func TestEverySettingIsRead(t *testing.T) {
 			Rotation: config.Rotation{newer, older}, BetterAuthURL: "https://a.example.com", JWKSURL: "https://k.example.com", JWTIssuer: "i", JWTAudience: "tasks, mail",
 			AudienceClaim: "azp",
 			MigrateURL:    "postgres://m@h/db", StartupWait: 2 * time.Second, MaxConns: 3, ConnIdleTime: 4 * time.Second, ConnLifetime: 5 * time.Second,
-			RateLimit: 6, MetricsAddr: ":9090",
+			IdleTimeout: 620 * time.Second, RateLimit: 6, MetricsAddr: ":9090",
 			Database:        config.Database{Engine: config.PostgreSQL, Source: "postgres://u:p@h/db"},
 			MigrateDatabase: config.Database{Engine: config.PostgreSQL, Source: "postgres://m@h/db"},
 			Issuer:          config.Issuer{KeySetURL: "https://k.example.com", Name: "i", Audiences: []string{"tasks", "mail"}, AudienceClaim: "azp"},
@@ -119,8 +121,9 @@ func TestEverySettingIsChecked(t *testing.T) {
 	for name, values := range map[string]struct{ good, bad []string }{
 		"ENVIRONMENT":     {[]string{"development", "production"}, []string{"dev", "Production", "staging", "test"}},
 		"PORT":            {[]string{"0", "1", "8000", "65535"}, []string{"65536", "-1", "abc", "80.5", "0x50", "http", ":8000"}},
-		"LOG_LEVEL":       {[]string{"debug", "info", "warn", "error", "INFO", "Error"}, []string{"loud", "warning", "1"}},
+		"LOG_LEVEL":       {[]string{"debug", "info", "warn", "error", "INFO", "Error", "warning", "WARNING", "critical"}, []string{"loud", "1"}},
 		"REQUEST_TIMEOUT": {[]string{"1ms", "5s", "1.5s"}, []string{"0s", "0", "-1s", "5", "soon"}},
+		"IDLE_TIMEOUT":    {[]string{"1s", "75s", "620s"}, []string{"0s", "0", "-1s", "75", "never"}},
 		"BETTER_AUTH_SECRET": {
 			[]string{strings.Repeat("x", 32), strings.Repeat("é", 32), "with spaces and $igns, all of them kept"},
 			[]string{"hunter2", "hunter" + strings.Repeat("x", 25), "hunter" + strings.Repeat("é", 25)},
@@ -133,9 +136,13 @@ func TestEverySettingIsChecked(t *testing.T) {
 			},
 		},
 		"CORS_ORIGINS": {
-			[]string{"*", "https://app.example.com", "http://localhost:3000/", "https://*.example.com", "http://[::1]:3000", "http://a, https://b"},
 			[]string{
-				"example.com", "ftp://example.com", "https://", "https://example.com/app", "https://example.com//", "https://example.com?", "https://u@example.com",
+				"*", "https://app.example.com", "http://localhost:3000/", "https://*.example.com", "http://[::1]:3000", "http://a, https://b",
+				"tauri://localhost", "capacitor://localhost", "chrome-extension://aapbdbdomjkkjkaonfhkkikfgjllcleb",
+				"https://app-*-team.vercel.app", "https://*-team.vercel.app", "http://localhost:*", "http://*.localhost:*",
+			},
+			[]string{
+				"example.com", "localhost:3000", "ftp://example.com", "wss://example.com", "file://", "tauri://", "chrome-extension://*", "https://", "https://example.com/app", "https://example.com//", "https://example.com?", "https://u@example.com",
 				"null", "*,https://app.example.com", "https://app.example.com,*", "**", "https://app.example.com https://b.example.com", ",",
 			},
 		},
@@ -143,7 +150,7 @@ func TestEverySettingIsChecked(t *testing.T) {
 		for _, good := range values.good {
 			cfg, err := parse("ENVIRONMENT", "production", "BETTER_AUTH_SECRET", testSecret, name, good)
 			require.NoError(t, err, "%s=%s", name, good)
-			middleware.CORS(cfg.CORSOrigins) // panics if it cannot match one
+			middleware.CORS(cfg.CORSOrigins, slog.New(slog.DiscardHandler)) // panics if it cannot match one
 		}
 		for _, bad := range values.bad {
 			cfg, err := parse("ENVIRONMENT", "production", "BETTER_AUTH_SECRET", testSecret, name, bad)
@@ -202,10 +209,11 @@ func TestOriginsAreTrimmed(t *testing.T) {
 	require.Equal(t, []string{"https://app.example.com", "http://localhost:3000", "https://*.example.com"}, cfg.CORSOrigins)
 }
 
-func TestAWildcardThatIsNotAWholeFirstLabelIsRefused(t *testing.T) {
+func TestAWildcardThatMatchesOtherPeoplesOriginsIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, origin := range []string{
-		"https://*", "https://*:8443", "https://*example.com", "https://app*.example.com", "https://app.*.com", "https://*.*.example.com", "https://*.", "https://*.:80",
+		"https://*", "https://*:8443", "https://*:*", "https://*example.com", "https://app.*.com", "https://*.*.example.com", "https://*.", "https://*.:80",
+		"https://app-*.", "https://app-*-*.example.com", "https://app.example.com:80*", "*://localhost",
 	} {
 		t.Run(origin, func(t *testing.T) {
 			cfg, err := parse("BETTER_AUTH_SECRET", testSecret, "CORS_ORIGINS", origin)
@@ -245,7 +253,7 @@ func TestEverySpellingOfADatabaseIsUnderstood(t *testing.T) {
 		"sqlite+aiosqlite:///todo.db":                                                 {Engine: config.SQLite, Source: "todo.db"},
 		"sqlite+aiosqlite:////abs/todo.db":                                            {Engine: config.SQLite, Source: "/abs/todo.db"},
 		"sqlite+pysqlite:///todo.db":                                                  {Engine: config.SQLite, Source: "todo.db"},
-		"postgresql+asyncpg://u:p@h/db?prepared_statement_cache_size=0&prepared_statement_name_func=f": {Engine: config.PostgreSQL, Source: "postgres://u:p@h/db"},
+		"sqlite://data#1/tasks.db":                                                    {Engine: config.SQLite, Source: "data#1/tasks.db"},
 	} {
 		got, err := config.ParseDatabaseURL(text)
 		require.NoError(t, err, text)
@@ -273,7 +281,7 @@ func TestABadDatabaseURLIsRefused(t *testing.T) {
 		"postgres:/u:hunter2@h/db", "host=h password=hunter2", " postgres://u:hunter2@h/db",
 		"postgres://u:hunter%zz@h/db", "postgres://u:hunter2@h:abc/db", "postgres://u:hunter 2@h/db", "postgres://u:hun#hunter@h/db", "postgres://u:hunter/2@h/db",
 		"sqlite://", "sqlite+aiosqlite://", "sqlite+aiosqlite:///", "sqlite://:memory:", "sqlite+aiosqlite:///:memory:",
-		"sqlite://tasks.db?mode=hunter", "sqlite+aiosqlite:///./todo.db?timeout=5", "sqlite://tasks.db#hunter", "sqlite://tasks.db?",
+		"sqlite://tasks.db?mode=hunter", "sqlite+aiosqlite:///./todo.db?timeout=5", "sqlite://tasks.db?",
 	} {
 		badDatabase(t, text)
 	}
@@ -306,6 +314,8 @@ func TestAPostgreSQLURLOfParametersAloneKeepsThem(t *testing.T) {
 
 func TestADatabaseIsNamedWithoutItsPassword(t *testing.T) {
 	t.Parallel()
+	here, err := os.Getwd()
+	require.NoError(t, err)
 	for text, want := range map[string]string{
 		"postgres://u:hunter2@h:5433/db?sslmode=require":      "PostgreSQL, h:5433/db",
 		"postgres://u@h/db?password=hunter2":                  "PostgreSQL, h/db",
@@ -313,7 +323,7 @@ func TestADatabaseIsNamedWithoutItsPassword(t *testing.T) {
 		"postgresql+asyncpg://u:hunter%402@h/db?ssl=require":  "PostgreSQL, h/db",
 		"postgres:///db?host=/run/postgresql&password=hunter": "PostgreSQL, /db",
 		"sqlite:///var/lib/tasks.db":                          "SQLite, file /var/lib/tasks.db",
-		"sqlite+aiosqlite:///./todo.db":                       "SQLite, file ./todo.db",
+		"sqlite+aiosqlite:///./todo.db":                       "SQLite, file " + filepath.Join(here, "todo.db"),
 	} {
 		database, err := config.ParseDatabaseURL(text)
 		require.NoError(t, err, text)

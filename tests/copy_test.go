@@ -22,7 +22,7 @@ import (
 	"taskapi/models"
 )
 
-// eachCopy runs a test for each pair of engines. What it gives makes empty databases to copy from and to.
+// eachCopy runs a test for each pair of engines. The functions that the test gets create an empty source and an empty target.
 func eachCopy(t *testing.T, test func(t *testing.T, newSource, newTarget func(testing.TB) string)) {
 	t.Helper()
 	buildProgram(t)
@@ -38,7 +38,7 @@ func eachCopy(t *testing.T, test func(t *testing.T, newSource, newTarget func(te
 	}
 }
 
-// copyTasks runs the program, which needs no settings.
+// copyTasks runs the copy command without settings.
 func copyTasks(t testing.TB, from, to string) outcome {
 	t.Helper()
 	h := newHome(t)
@@ -47,15 +47,15 @@ func copyTasks(t testing.TB, from, to string) outcome {
 	return got
 }
 
-// copied demands a copy of so many tasks and users.
+// copied requires that a copy succeeds and reports these numbers of tasks and users.
 func copied(t testing.TB, from, to string, tasks, users int) {
 	t.Helper()
 	got := copyTasks(t, from, to)
 	require.Zero(t, got.code, got.stderr)
-	require.Equal(t, fmt.Sprintf("copied %d tasks of %d users, verified\n", tasks, users), got.stdout)
+	require.Regexp(t, fmt.Sprintf(`^copied %d tasks(, 0 \w+)* of %d users, verified\n$`, tasks, users), got.stdout)
 }
 
-// notCopied demands that the program gave up with one line that says why, and no password.
+// notCopied requires that the program failed with one line that has all of the words, and without the password.
 func notCopied(t testing.TB, got outcome, why ...string) {
 	t.Helper()
 	require.Equal(t, 1, got.code, got.stderr)
@@ -71,7 +71,7 @@ func notCopied(t testing.TB, got outcome, why ...string) {
 	}
 }
 
-// leftEmpty demands that a target still has no table and no file, nor anything beside it.
+// leftEmpty requires that a target has no table, and that there is no file and nothing beside it.
 func leftEmpty(t testing.TB, target string) {
 	t.Helper()
 	if file, sqlite := strings.CutPrefix(target, "sqlite://"); sqlite {
@@ -81,11 +81,11 @@ func leftEmpty(t testing.TB, target string) {
 		return
 	}
 	var tables int
-	require.NoError(t, openElsewhere(t, target).QueryRow("SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace").Scan(&tables))
+	require.NoError(t, openDirectly(t, target).QueryRow("SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace").Scan(&tables))
 	require.Zero(t, tables)
 }
 
-// rows are all rows of a database.
+// rows returns all rows of a database.
 func rows(t testing.TB, db *gorm.DB) (users []models.User, tasks []models.Task) {
 	t.Helper()
 	all := models.AcrossOwners(db)
@@ -101,7 +101,7 @@ func rows(t testing.TB, db *gorm.DB) (users []models.User, tasks []models.Task) 
 	return users, tasks
 }
 
-// addTasks adds many tasks past the API, of seven users in turn.
+// addTasks adds tasks of seven users in turn, without the API.
 func addTasks(t testing.TB, s *server, count int, description string) {
 	t.Helper()
 	var users []models.User
@@ -153,12 +153,12 @@ func TestACopyKeepsEveryTaskAndUserExactly(t *testing.T) {
 			require.NoError(t, err)
 			require.Len(t, left, 1)
 			var text string
-			elsewhere := openElsewhere(t, to)
-			require.NoError(t, elsewhere.QueryRow("SELECT CAST(updated_at AS TEXT) FROM tasks WHERE id = 2").Scan(&text))
+			direct := openDirectly(t, to)
+			require.NoError(t, direct.QueryRow("SELECT CAST(updated_at AS TEXT) FROM tasks WHERE id = 2").Scan(&text))
 			require.Equal(t, "0001-01-01 00:00:00.000001+00:00", text)
-			require.NoError(t, elsewhere.QueryRow("SELECT CAST(created_at AS TEXT) FROM tasks WHERE id = 1").Scan(&text))
+			require.NoError(t, direct.QueryRow("SELECT CAST(created_at AS TEXT) FROM tasks WHERE id = 1").Scan(&text))
 			require.Equal(t, "2026-01-08 10:30:00+00:00", text)
-			require.NoError(t, elsewhere.Close())
+			require.NoError(t, direct.Close())
 		}
 		target := newServer(t, to)
 		gotUsers, gotTasks := rows(t, target.db)
@@ -248,8 +248,8 @@ func TestWhatIsNoDatabaseOfTasksIsNotCopied(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
 	h.write(t, "notes.txt", strings.Repeat("this is no database\n", 100), 0o644)
-	openElsewhere(t, "sqlite://"+h.path("other.db"), "CREATE TABLE notes (id INTEGER)")
-	openElsewhere(t, "sqlite://"+h.path("odd.db"), "CREATE TABLE tasks (id INTEGER, text TEXT)")
+	openDirectly(t, "sqlite://"+h.path("other.db"), "CREATE TABLE notes (id INTEGER)")
+	openDirectly(t, "sqlite://"+h.path("odd.db"), "CREATE TABLE tasks (id INTEGER, text TEXT)")
 	port, err := freePort()
 	require.NoError(t, err)
 	sources := map[string]string{
@@ -258,7 +258,7 @@ func TestWhatIsNoDatabaseOfTasksIsNotCopied(t *testing.T) {
 		fmt.Sprintf("postgres://u:hunter2@127.0.0.1:%d/db", port): "connection refused",
 	}
 	if postgresURL != "" {
-		empty, err := url.Parse(past(t, newPostgres(t)))
+		empty, err := url.Parse(withoutPooler(t, newPostgres(t)))
 		require.NoError(t, err)
 		sources[empty.String()] = "no table of tasks"
 		empty.User = url.UserPassword("nobody", "hunter2")
@@ -266,7 +266,9 @@ func TestWhatIsNoDatabaseOfTasksIsNotCopied(t *testing.T) {
 	}
 	before := h.files(t)
 	for source, why := range sources {
-		notCopied(t, h.run(t, nil, "copy", "--from", source, "--to", "sqlite://copy.db"), "source", why)
+		t.Run(why, func(t *testing.T) {
+			notCopied(t, h.run(t, nil, "copy", "--from", source, "--to", "sqlite://copy.db"), "source", why)
+		})
 	}
 	require.Equal(t, before, h.files(t))
 }
@@ -281,7 +283,9 @@ func TestATargetThatCannotBeWrittenIsRefused(t *testing.T) {
 			"sqlite://missing/copy.db": "no such file or directory", "sqlite://left.db": "left.db-wal", "sqlite://" + string(h): "exists",
 			"postgres://u:hunter2@127.0.0.1:1/db": "connection refused",
 		} {
-			notCopied(t, h.run(t, nil, "copy", "--from", from, "--to", to), "target", why)
+			t.Run(why, func(t *testing.T) {
+				notCopied(t, h.run(t, nil, "copy", "--from", from, "--to", to), "target", why)
+			})
 		}
 		require.Equal(t, []string{"left.db-wal"}, h.files(t))
 	})
@@ -294,44 +298,45 @@ func TestACopyOnlyReadsItsSourceAndNeedsNoListOfUsers(t *testing.T) {
 			"a short list":   "INSERT INTO users VALUES ('ann', '2026-01-02 03:04:05.678901+00:00'), ('idle', '2026-01-02 03:04:05+00:00')",
 			"another's list": "ALTER TABLE users DROP COLUMN created_at",
 		} {
-			from, to := newSource(t), newTarget(t)
-			create, list := "CREATE TABLE tasks (id INTEGER NOT NULL PRIMARY KEY, user_id VARCHAR NOT NULL, title VARCHAR(200) NOT NULL, description VARCHAR, completed BOOLEAN NOT NULL, created_at DATETIME NOT NULL, updated_at DATETIME NOT NULL)",
-				"CREATE TABLE users (id TEXT PRIMARY KEY, created_at DATETIME)"
-			if strings.HasPrefix(from, "postgres:") {
-				create, list = strings.ReplaceAll(create, "DATETIME", "TIMESTAMP"), strings.ReplaceAll(list, "DATETIME", "TIMESTAMPTZ")
-			}
-			if name == "no list" {
-				list = "SELECT 1"
-			}
-			elsewhere := openElsewhere(t, from, create, list, users,
-				"INSERT INTO tasks VALUES (7, 'bob', 'second', NULL, false, '2026-01-08 10:30:00.123456', '2026-01-09 10:30:00.000000')",
-				"INSERT INTO tasks VALUES (8, 'bob', 'first', '', true, '2026-01-07 10:30:00', '2026-01-09 10:30:00')",
-				"INSERT INTO tasks VALUES (9, 'ann', 'x', NULL, false, '2026-01-06 10:30:00', '2026-01-09 10:30:00')")
-			if strings.HasPrefix(from, "postgres:") {
-				_, err := elsewhere.Exec("DO $$ BEGIN EXECUTE 'ALTER DATABASE ' || current_database() || ' SET default_transaction_read_only = on'; END $$")
-				require.NoError(t, err)
-			}
-			before := contents(t, from)
-			got := copyTasks(t, from, to)
-			require.Zero(t, got.code, got.stderr)
-			require.Equal(t, before, contents(t, from))
+			t.Run(name, func(t *testing.T) {
+				from, to := newSource(t), newTarget(t)
+				create, list := "CREATE TABLE tasks (id INTEGER NOT NULL PRIMARY KEY, user_id VARCHAR NOT NULL, title VARCHAR(200) NOT NULL, description VARCHAR, completed BOOLEAN NOT NULL, created_at DATETIME NOT NULL, updated_at DATETIME NOT NULL)",
+					"CREATE TABLE users (id TEXT PRIMARY KEY, created_at DATETIME)"
+				if strings.HasPrefix(from, "postgres:") {
+					create, list = strings.ReplaceAll(create, "DATETIME", "TIMESTAMP"), strings.ReplaceAll(list, "DATETIME", "TIMESTAMPTZ")
+				}
+				if name == "no list" {
+					list = "SELECT 1"
+				}
+				direct := openDirectly(t, from, create, list, users,
+					"INSERT INTO tasks VALUES (7, 'bob', 'second', NULL, false, '2026-01-08 10:30:00.123456', '2026-01-09 10:30:00.000000')",
+					"INSERT INTO tasks VALUES (8, 'bob', 'first', '', true, '2026-01-07 10:30:00', '2026-01-09 10:30:00')",
+					"INSERT INTO tasks VALUES (9, 'ann', 'x', NULL, false, '2026-01-06 10:30:00', '2026-01-09 10:30:00')")
+				if strings.HasPrefix(from, "postgres:") {
+					_, err := direct.Exec("DO $$ BEGIN EXECUTE 'ALTER DATABASE ' || current_database() || ' SET default_transaction_read_only = on'; END $$")
+					require.NoError(t, err)
+				}
+				before := contents(t, from)
+				require.NoError(t, copyModels(t, from, to, []any{&models.Task{}}))
+				require.Equal(t, before, contents(t, from))
 
-			target := newServer(t, to)
-			made, tasks := rows(t, target.db)
-			want := []models.User{{ID: "ann", CreatedAt: time.Date(2026, 1, 6, 10, 30, 0, 0, time.UTC)}, {ID: "bob", CreatedAt: time.Date(2026, 1, 7, 10, 30, 0, 0, time.UTC)}}
-			if name == "a short list" {
-				want[0].CreatedAt = time.Date(2026, 1, 2, 3, 4, 5, 678901000, time.UTC)
-				want = append(want, models.User{ID: "idle", CreatedAt: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)})
-			}
-			require.Equal(t, want, made, name)
-			require.Len(t, tasks, 3)
-			require.Equal(t, time.Date(2026, 1, 8, 10, 30, 0, 123456000, time.UTC), tasks[0].CreatedAt)
-			require.EqualValues(t, 10, target.as("ann").create(t, "the next").ID)
+				target := newServer(t, to)
+				made, tasks := rows(t, target.db)
+				want := []models.User{{ID: "ann", CreatedAt: time.Date(2026, 1, 6, 10, 30, 0, 0, time.UTC)}, {ID: "bob", CreatedAt: time.Date(2026, 1, 7, 10, 30, 0, 0, time.UTC)}}
+				if name == "a short list" {
+					want[0].CreatedAt = time.Date(2026, 1, 2, 3, 4, 5, 678901000, time.UTC)
+					want = append(want, models.User{ID: "idle", CreatedAt: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)})
+				}
+				require.Equal(t, want, made, name)
+				require.Len(t, tasks, 3)
+				require.Equal(t, time.Date(2026, 1, 8, 10, 30, 0, 123456000, time.UTC), tasks[0].CreatedAt)
+				require.EqualValues(t, 10, target.as("ann").create(t, "the next").ID)
+			})
 		}
 	})
 }
 
-// contents is a database as its engine keeps it: the file's bytes, or the tables' names and rows.
+// contents returns the digest of the file, or the names and rows of the tables.
 func contents(t testing.TB, databaseURL string) (all string) {
 	t.Helper()
 	if file, sqlite := strings.CutPrefix(databaseURL, "sqlite://"); sqlite {
@@ -339,12 +344,12 @@ func contents(t testing.TB, databaseURL string) (all string) {
 		require.NoError(t, err)
 		return fmt.Sprintf("%x", sha256.Sum256(bytes))
 	}
-	require.NoError(t, openElsewhere(t, databaseURL).QueryRow(
+	require.NoError(t, openDirectly(t, databaseURL).QueryRow(
 		"SELECT database_to_xml(true, true, '')::text || (SELECT string_agg(relname, ' ' ORDER BY relname) FROM pg_class WHERE relnamespace = 'public'::regnamespace)").Scan(&all))
 	return all
 }
 
-// pause starts a copy into a new database and stops the process in the middle of a phase, however short that is.
+// pause starts a copy to a new database and stops the process in the middle of a phase. It tries again if the copy ends first.
 func pause(t *testing.T, from string, newTarget func(testing.TB) string, phase string) (p *process, to string) {
 	t.Helper()
 	h := newHome(t)
@@ -432,7 +437,7 @@ func TestNobodyAddsToATargetDuringACopy(t *testing.T) {
 		var target *server
 		p, _ := pause(t, from, func(t testing.TB) string {
 			to := newPostgres(t)
-			target = newServer(t, past(t, to), "REQUEST_TIMEOUT", "1s") // nothing is cancelled through a pooler
+			target = newServer(t, withoutPooler(t, to), "REQUEST_TIMEOUT", "1s") // nothing is cancelled through a pooler
 			return to
 		}, "copying")
 		unavailable(t, target.send(t, request{method: "POST", path: "/api/tasks", user: "bob", body: `{"title": "too early"}`}))
@@ -472,16 +477,18 @@ func TestACopyThatDiffersIsTakenBack(t *testing.T) {
 			"a row more": "IF NEW.id = 17 THEN INSERT INTO users VALUES ('zoe', now()); " +
 				"INSERT INTO tasks SELECT 100000, 'zoe', NEW.title, NULL, false, now(), now(); END IF",
 		} {
-			elsewhere := openElsewhere(t, to,
-				"CREATE OR REPLACE FUNCTION change() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "+change+"; RETURN NEW; END $$",
-				"CREATE OR REPLACE TRIGGER change BEFORE INSERT ON tasks FOR EACH ROW EXECUTE FUNCTION change()")
-			notCopied(t, copyTasks(t, from, to), "target", "did not keep", "user")
-			users, tasks := rows(t, target.db)
-			require.Empty(t, users, name)
-			require.Empty(t, tasks, name)
-			var next int
-			require.NoError(t, elsewhere.QueryRow("SELECT nextval('tasks_id_seq')").Scan(&next))
-			require.Less(t, next, 20, "the ids have moved on")
+			t.Run(name, func(t *testing.T) {
+				direct := openDirectly(t, to,
+					"CREATE OR REPLACE FUNCTION change() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "+change+"; RETURN NEW; END $$",
+					"CREATE OR REPLACE TRIGGER change BEFORE INSERT ON tasks FOR EACH ROW EXECUTE FUNCTION change()")
+				notCopied(t, copyTasks(t, from, to), "target", "did not keep", "user")
+				users, tasks := rows(t, target.db)
+				require.Empty(t, users, name)
+				require.Empty(t, tasks, name)
+				var next int
+				require.NoError(t, direct.QueryRow("SELECT nextval('tasks_id_seq')").Scan(&next))
+				require.Less(t, next, 20, "the ids have moved on")
+			})
 		}
 	})
 }
@@ -498,7 +505,7 @@ func TestACopyHoldsLittleInMemory(t *testing.T) {
 	})
 }
 
-// copyPeak copies and returns how much memory that took at the most, in megabytes.
+// copyPeak copies and returns the peak of the process's memory, in megabytes.
 func copyPeak(t testing.TB, from, to string) (peak float64) {
 	t.Helper()
 	p := newHome(t).begin(t, nil, "copy", "--from", from, "--to", to)
@@ -530,5 +537,5 @@ func TestACopyShowsABarOnATerminal(t *testing.T) {
 	for _, phase := range phases {
 		require.Regexp(t, `\r`+phase+` +100% .*\(3000/3000\).*\r\n`, string(out))
 	}
-	require.Contains(t, string(out), "\r\ncopied 3000 tasks of 7 users, verified\r\n")
+	require.Regexp(t, `\r\ncopied 3000 tasks(, 0 \w+)* of 7 users, verified\r\n`, string(out))
 }

@@ -13,7 +13,7 @@ import (
 	"taskapi/models"
 )
 
-// taskCalls creates a task of ann's and returns a valid request for each operation on tasks, in the contract's order.
+// taskCalls creates a task of ann's and returns a valid request for each operation on tasks.
 func taskCalls(t testing.TB, s *server) []request {
 	t.Helper()
 	id := s.as("ann").create(t, "x").ID
@@ -23,6 +23,7 @@ func taskCalls(t testing.TB, s *server) []request {
 		{method: "GET", path: path(id), user: "ann"},
 		{method: "PUT", path: path(id), user: "ann", body: `{"title":"x"}`},
 		{method: "PATCH", path: path(id) + "/complete", user: "ann"},
+		{method: "PATCH", path: path(id), user: "ann", body: `{"completed":true}`},
 		{method: "DELETE", path: path(id), user: "ann"},
 	}
 }
@@ -150,7 +151,7 @@ func TestADatabaseThatRefusesConnectionsIs503(t *testing.T) {
 	administer(t, "ALTER DATABASE "+name+" ALLOW_CONNECTIONS true")
 	require.Eventually(t, func() bool { // a pooler notices it later
 		return s.send(t, request{method: "GET", path: "/ready"}).StatusCode == 200
-	}, patience, 50*time.Millisecond)
+	}, waitLimit, 50*time.Millisecond)
 	require.Equal(t, 201, s.send(t, calls[1]).StatusCode)
 }
 

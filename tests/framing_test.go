@@ -30,7 +30,7 @@ func (s *server) exchange(t testing.TB, raw string) (answers []answer) {
 	conn, err := net.Dial("tcp", s.address)
 	require.NoError(t, err)
 	defer conn.Close()
-	require.NoError(t, conn.SetDeadline(time.Now().Add(patience)))
+	require.NoError(t, conn.SetDeadline(time.Now().Add(waitLimit)))
 	_, _ = io.WriteString(conn, raw) // the server may close the connection before all is sent
 	_ = conn.(*net.TCPConn).CloseWrite()
 	received, err := io.ReadAll(conn)

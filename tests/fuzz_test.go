@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -42,6 +43,32 @@ func FuzzBody(f *testing.F) {
 		default:
 			t.Fatalf("%d %s", got.StatusCode, got.body)
 		}
+	})
+}
+
+// FuzzGadget sends any bytes as a whole and as a partial body. What is accepted is found again, whatever its kind.
+func FuzzGadget(f *testing.F) {
+	s := newServerWith(f, newSQLite(f), gadgets)
+	r := s.resources(f)[slices.IndexFunc(s.resources(f), func(r *resource) bool { return r.path == "/api/gadgets" })]
+	for _, row := range kinds {
+		f.Add([]byte(toBody(r.with(row.field, row.value))))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		kept := r.create(t, "ann", r.example)
+		for method, path := range map[string]string{"POST": r.path, "PATCH": kept.path} {
+			got := s.send(t, request{method: method, path: path, user: "ann", body: body})
+			switch got.StatusCode {
+			case 200, 201:
+				require.True(t, utf8.Valid(body))
+				require.Equal(t, string(got.body), r.call(t, "ann", "GET", r.toRow(t, got).path).text)
+				require.Equal(t, 204, s.send(t, request{method: "DELETE", path: r.toRow(t, got).path, user: "ann"}).StatusCode)
+			case 422, 413:
+				require.True(t, json.Valid(got.body))
+			default:
+				t.Fatalf("%s %d %s", method, got.StatusCode, got.body)
+			}
+		}
+		_ = s.send(t, request{method: "DELETE", path: kept.path, user: "ann"})
 	})
 }
 

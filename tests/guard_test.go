@@ -157,9 +157,13 @@ func TestTheGuardFailsRowsWithoutAnOwnerAndUpserts(t *testing.T) {
 			"one of a slice": func(db *gorm.DB) error {
 				return db.Create([]models.Task{models.NewTask("ann", models.TaskInput{Title: "x"}), {TaskInput: models.TaskInput{Title: "y"}}}).Error
 			},
-			"a slice of pointers": func(db *gorm.DB) error { return db.Create([]*models.Task{{TaskInput: models.TaskInput{Title: "y"}}}).Error },
-			"batches":             func(db *gorm.DB) error { return db.CreateInBatches([]models.Task{{TaskInput: models.TaskInput{Title: "x"}}, {TaskInput: models.TaskInput{Title: "y"}}}, 1).Error },
-			"a map":               func(db *gorm.DB) error { return db.Model(&models.Task{}).Create(map[string]any{"title": "x"}).Error },
+			"a slice of pointers": func(db *gorm.DB) error {
+				return db.Create([]*models.Task{{TaskInput: models.TaskInput{Title: "y"}}}).Error
+			},
+			"batches": func(db *gorm.DB) error {
+				return db.CreateInBatches([]models.Task{{TaskInput: models.TaskInput{Title: "x"}}, {TaskInput: models.TaskInput{Title: "y"}}}, 1).Error
+			},
+			"a map": func(db *gorm.DB) error { return db.Model(&models.Task{}).Create(map[string]any{"title": "x"}).Error },
 			"a map of a number": func(db *gorm.DB) error {
 				return db.Model(&models.Task{}).Create(map[string]any{"title": "x", "user_id": 5}).Error
 			},

@@ -127,7 +127,7 @@ func TestASlowClientIsCutOff(t *testing.T) {
 					_, err = io.WriteString(conn, "x")
 				}
 			}()
-			require.NoError(t, conn.SetReadDeadline(time.Now().Add(patience)))
+			require.NoError(t, conn.SetReadDeadline(time.Now().Add(waitLimit)))
 			response, err := http.ReadResponse(bufio.NewReader(conn), nil)
 			require.NoError(t, err, "the server does not time out")
 			_ = conn.Close()

@@ -193,7 +193,7 @@ func newServerOf(t testing.TB, i *issuer, databaseURL string, settings ...string
 	t.Helper()
 	before := i.fetches.Load()
 	s := newServer(t, databaseURL, append([]string{"BETTER_AUTH_URL", i.origin()}, settings...)...)
-	require.Eventually(t, func() bool { return i.fetches.Load() > before && s.hasKeys(t) }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return i.fetches.Load() > before && s.hasKeys(t) }, waitLimit, time.Millisecond)
 	return s
 }
 

@@ -93,7 +93,7 @@ func TestTheIssuerMayBeDownAtTheStartAndAnyTimeAfterIt(t *testing.T) {
 		require.Contains(t, s.logs.String(), token.ErrNoKeySet.Error())
 
 		auth.Start()
-		require.Eventually(t, func() bool { return s.send(t, good).StatusCode == 200 }, 2*patience, 20*time.Millisecond)
+		require.Eventually(t, func() bool { return s.send(t, good).StatusCode == 200 }, 2*waitLimit, 20*time.Millisecond)
 		auth.Close()
 		require.Equal(t, 200, s.send(t, good).StatusCode, "an outage of the issuer logs users out")
 		again := good
@@ -115,7 +115,7 @@ func TestTheFirstTokenAfterAStartFetchesTheKeySetItself(t *testing.T) {
 	}{
 		"before the first fetch": {func(*testing.T, *issuer) {}, 200, 2 * time.Second},
 		"while the retry sleeps": {func(t *testing.T, auth *issuer) {
-			require.Eventually(t, func() bool { return auth.fetches.Load() >= 5 }, patience, time.Millisecond) // the next one is 1.6 s away
+			require.Eventually(t, func() bool { return auth.fetches.Load() >= 5 }, waitLimit, time.Millisecond) // the next one is 1.6 s away
 			auth.publish(t, key)
 		}, 200, 2 * time.Second},
 		"while the first fetch is slow": {func(t *testing.T, auth *issuer) {
@@ -181,10 +181,10 @@ func TestAnIssuerThatAnswersNonsenseIsOneThatIsDown(t *testing.T) {
 	good := request{method: "GET", path: "/api/tasks", header: bearer(key.sign(t, nil, auth.stock("ann", nil)))}
 	auth.set.Store([]byte("<html>Bad Gateway</html>"))
 	s := newServer(t, newSQLite(t), "BETTER_AUTH_URL", auth.origin())
-	require.Eventually(t, func() bool { return auth.fetches.Load() > 1 }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return auth.fetches.Load() > 1 }, waitLimit, time.Millisecond)
 	unavailable(t, s.send(t, good))
 	auth.publish(t, key)
-	require.Eventually(t, func() bool { return s.send(t, good).StatusCode == 200 }, 2*patience, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return s.send(t, good).StatusCode == 200 }, 2*waitLimit, 20*time.Millisecond)
 }
 
 func TestARotatedKeyIsTakenAtItsFirstTokenTwiceInAMinute(t *testing.T) {
@@ -247,7 +247,7 @@ func TestASignatureThatWasSeenBeforeIsNoPass(t *testing.T) {
 			otherText, _ := cutSignature(short)
 			require.Equal(t, 401, status(text+strings.ToLower(signature)), "a remembered text with another signature")
 			require.Equal(t, 401, status(otherText+signature), "a remembered signature with another text")
-			require.Eventually(t, func() bool { return status(short) == 401 }, patience, 50*time.Millisecond, "it outlives exp")
+			require.Eventually(t, func() bool { return status(short) == 401 }, waitLimit, 50*time.Millisecond, "it outlives exp")
 			require.Equal(t, "expired", s.logs.lines(t, "unauthenticated")[len(s.logs.lines(t, "unauthenticated"))-1]["reason"])
 
 			other := newKey(t, "k", method) // another key with the same id
@@ -275,7 +275,7 @@ func TestAnyIssuerWithAKeySetWillDo(t *testing.T) {
 		auth := newIssuer(t, key)
 		s := newServer(t, databaseURL, "BETTER_AUTH_SECRET", "", "JWKS_URL", auth.origin()+"/api/auth/jwks",
 			"JWT_ISSUER", "https://login.example.com/", "JWT_AUDIENCE", "tasks")
-		require.Eventually(t, func() bool { return s.hasKeys(t) }, patience, time.Millisecond)
+		require.Eventually(t, func() bool { return s.hasKeys(t) }, waitLimit, time.Millisecond)
 		theirs := map[string]any{"iss": "https://login.example.com/", "aud": []string{"tasks", "mail"}, "email": nil}
 		with := func(more map[string]any) string {
 			all := maps.Clone(theirs)
@@ -319,7 +319,7 @@ func TestWhatIsNoKeySetDoesNotTakeThePlaceOfOne(t *testing.T) {
 func TestAParameterOfTheKeySetsURLReachesNoLog(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, newSQLite(t), "JWKS_URL", "http://127.0.0.1:1/keys?apikey=hunter2", "JWT_ISSUER", "i", "JWT_AUDIENCE", "a")
-	require.Eventually(t, func() bool { return strings.Contains(s.logs.String(), "cannot fetch the key set") }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return strings.Contains(s.logs.String(), "cannot fetch the key set") }, waitLimit, time.Millisecond)
 	s.cfg.Announce(s.logs, s.cfg.Logger(s.logs), &net.TCPAddr{})
 	require.Contains(t, s.logs.String(), "http://127.0.0.1:1/keys")
 	require.NotContains(t, s.logs.String(), "hunter2")
@@ -341,7 +341,7 @@ func TestTokensWithUnknownKeysKeepNobodyElseWaitingWhileTheIssuerHangs(t *testin
 		token := garbage.sign(t, nil, auth.stock("ann", nil))
 		strangers.Go(func() { s.send(t, request{method: "GET", path: "/api/tasks", header: bearer(token)}) })
 	}
-	require.Eventually(t, func() bool { return auth.fetches.Load() > 1 }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return auth.fetches.Load() > 1 }, waitLimit, time.Millisecond)
 	for range 20 {
 		require.Empty(t, s.as("ann").list(t))
 		require.Equal(t, 200, s.send(t, request{method: "GET", path: "/api/tasks", header: bearer(known)}).StatusCode)

@@ -15,6 +15,9 @@ func TestMain(m *testing.M) {
 	if parallel := flag.Lookup("test.parallel"); runtime.GOMAXPROCS(0) < 4 && parallel.Value.String() == parallel.DefValue {
 		_ = parallel.Value.Set("4") // most tests wait more than they work
 	}
+	if checks := flag.Lookup("rapid.checks"); checks.Value.String() == checks.DefValue {
+		_ = checks.Value.Set("10") // sequences of some thirty requests
+	}
 	code, err := runTests(m)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "FAIL:", err)
@@ -47,7 +50,7 @@ func runTests(m *testing.M) (code int, err error) {
 	return code, unseenStatuses()
 }
 
-// partial tells whether the command line chose some of the tests.
+// partial reports whether the command line chose some of the tests.
 func partial() bool {
 	for _, name := range []string{"test.run", "test.skip", "test.bench", "test.fuzz", "test.list"} {
 		if flag.Lookup(name).Value.String() != "" {

@@ -84,7 +84,7 @@ func TestTheTableIsTheContractsOnPostgreSQL(t *testing.T) {
 	t.Parallel()
 	databaseURL := newPostgres(t)
 	newServer(t, databaseURL)
-	conn, err := pgx.Connect(context.Background(), past(t, databaseURL))
+	conn, err := pgx.Connect(context.Background(), withoutPooler(t, databaseURL))
 	require.NoError(t, err)
 	defer conn.Close(context.Background())
 	rows := func(query string) []string {
@@ -151,16 +151,19 @@ func TestATableOfTasksThatWasMadeElsewhereIsTakenOver(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, databaseURL string) {
 		database, err := config.ParseDatabaseURL(databaseURL)
 		require.NoError(t, err)
-		// As SQLModel makes it, with times that have no zone and mean UTC.
+		// As SQLModel creates it, with times in UTC without a zone.
 		create := "\nCREATE TABLE tasks (\n\tid INTEGER NOT NULL, \n\tuser_id VARCHAR NOT NULL, \n\ttitle VARCHAR(200) NOT NULL, \n\tdescription VARCHAR, \n" +
 			"\tcompleted BOOLEAN NOT NULL, \n\tcreated_at DATETIME NOT NULL, \n\tupdated_at DATETIME NOT NULL, \n\tPRIMARY KEY (id)\n)\n\n"
 		if database.Engine == config.PostgreSQL {
 			create = strings.ReplaceAll(strings.Replace(create, "INTEGER", "SERIAL", 1), "DATETIME", "TIMESTAMP")
 		}
-		openElsewhere(t, databaseURL, create, "CREATE INDEX ix_tasks_user_id ON tasks (user_id)",
+		elsewhere := openDirectly(t, databaseURL, create, "CREATE INDEX ix_tasks_user_id ON tasks (user_id)",
 			"INSERT INTO tasks (user_id, title, description, completed, created_at, updated_at) VALUES ('ann', 'old', 'kept', true, '2026-01-08 10:30:00.123456', '2026-01-09 10:30:00.000000')")
-		for range 2 { // starts
+		before := storage(t, databaseURL, elsewhere)
+		for start := range 2 {
 			s := newServer(t, databaseURL)
+			require.Equal(t, before, storage(t, databaseURL, elsewhere), "the table was rewritten")
+			require.EqualValues(t, 1+start, versionOf(t, elsewhere, 1))
 			ann := s.as("ann")
 			list := ann.list(t)
 			old := list[len(list)-1]
@@ -179,7 +182,7 @@ func TestATableOfTasksThatWasMadeElsewhereIsTakenOver(t *testing.T) {
 func TestAMigrationNeverCutsATextShort(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, databaseURL string) {
 		id := map[bool]string{true: "SERIAL", false: "INTEGER"}[strings.HasPrefix(databaseURL, "postgres:")]
-		elsewhere := openElsewhere(t, databaseURL,
+		direct := openDirectly(t, databaseURL,
 			"CREATE TABLE tasks (id "+id+" PRIMARY KEY, user_id VARCHAR(255) NOT NULL, title VARCHAR(500) NOT NULL, description VARCHAR, completed BOOLEAN NOT NULL, created_at TIMESTAMP NOT NULL, updated_at TIMESTAMP NOT NULL)",
 			"INSERT INTO tasks VALUES (1, 'ann', '"+strings.Repeat("x", 300)+"', NULL, false, '2026-01-08', '2026-01-08')")
 		cfg, err := parse("DATABASE_URL", databaseURL)
@@ -187,29 +190,29 @@ func TestAMigrationNeverCutsATextShort(t *testing.T) {
 		_, err = database.Open(context.Background(), cfg, models.Owned(), slog.New(slog.DiscardHandler))
 		require.ErrorContains(t, err, "chk_tasks_title", "what breaks the rules stops the start")
 		var length int
-		require.NoError(t, elsewhere.QueryRow("SELECT length(title) FROM tasks").Scan(&length))
+		require.NoError(t, direct.QueryRow("SELECT length(title) FROM tasks").Scan(&length))
 		require.Equal(t, 300, length)
 	})
 }
 
-// openElsewhere opens a database past the program and executes statements there.
-func openElsewhere(t testing.TB, databaseURL string, statements ...string) *sql.DB {
+// openDirectly opens a database without the program, and without a pooler, and executes statements.
+func openDirectly(t testing.TB, databaseURL string, statements ...string) *sql.DB {
 	t.Helper()
 	database, err := config.ParseDatabaseURL(databaseURL)
 	require.NoError(t, err)
 	driver := map[config.Engine]string{config.SQLite: "sqlite", config.PostgreSQL: "pgx"}[database.Engine]
 	source := database.Source
 	if database.Engine == config.PostgreSQL {
-		source = past(t, databaseURL)
+		source = withoutPooler(t, databaseURL)
 	}
-	elsewhere, err := sql.Open(driver, source)
+	direct, err := sql.Open(driver, source)
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = elsewhere.Close() })
+	t.Cleanup(func() { _ = direct.Close() })
 	for _, statement := range statements {
-		_, err = elsewhere.Exec(statement)
+		_, err = direct.Exec(statement)
 		require.NoError(t, err)
 	}
-	return elsewhere
+	return direct
 }
 
 func TestSQLiteFlushesEachCommitToTheDisk(t *testing.T) {

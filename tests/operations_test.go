@@ -2,6 +2,7 @@ package tests
 
 import (
 	"bufio"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -178,6 +179,86 @@ func TestEveryOriginOrNoneMayBeAllowed(t *testing.T) {
 	require.Empty(t, none.Header.Get("Access-Control-Allow-Origin"))
 }
 
+// preflight asks whether pages of an origin may send a PUT.
+func (s *server) preflight(t testing.TB, origin string) answer {
+	t.Helper()
+	return s.sendUnchecked(t, request{method: "OPTIONS", path: "/api/tasks/1", header: map[string]string{"Origin": origin, "Access-Control-Request-Method": "PUT"}})
+}
+
+func TestOriginsOfAppsExtensionsAndPreviewsAreAllowed(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, newSQLite(t), "CORS_ORIGINS", "tauri://localhost,capacitor://localhost,chrome-extension://aapbdbdomjkkjkaonfhkkikfgjllcleb,"+
+		"safari-web-extension://0D7E4AD5-71A6-4A2E-9F6E-3E3F1F8B9C01,https://app-*-team.vercel.app,https://*.preview.example.com,http://localhost:*")
+	for origin, allowed := range map[string]bool{
+		"tauri://localhost": true, "capacitor://localhost": true, "chrome-extension://aapbdbdomjkkjkaonfhkkikfgjllcleb": true,
+		"safari-web-extension://0D7E4AD5-71A6-4A2E-9F6E-3E3F1F8B9C01": true, // echoed byte by byte
+		"https://app-git-main-team.vercel.app":                        true,
+		"https://app-1a2b-team.vercel.app":                            true,
+		"https://a.b.preview.example.com":                             true,
+		"http://localhost":                                            true,
+		"http://localhost:4321":                                       true,
+		"tauri://localhost:1":                                         false,
+		"https://localhost":                                           false,
+		"chrome-extension://bapbdbdomjkkjkaonfhkkikfgjllcleb":         false,
+		"https://app-x.evil-team.vercel.app":                          false,
+		"https://app-x-team.vercel.app.evil.example":                  false,
+		"https://evil.example/app-x-team.vercel.app":                  false,
+		"https://evil-app-x-team.vercel.app":                          false,
+		"http://app-x-team.vercel.app":                                false,
+		"https://app-x-teamxvercel.app":                               false,
+		"https://preview.example.com":                                 false,
+		"https://evilpreview.example.com":                             false,
+		"https://evil.example:443@x.preview.example.com":              false,
+		"http://localhost:4321.evil.example":                          false,
+		"http://localhost:":                                           false,
+	} {
+		t.Run(origin, func(t *testing.T) {
+			t.Parallel()
+			want := ""
+			if allowed {
+				want = origin
+			}
+			require.Equal(t, want, s.preflight(t, origin).Header.Get("Access-Control-Allow-Origin"))
+		})
+	}
+}
+
+func TestAnyPortOfTheMachineIsAnOriginInDevelopment(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, newSQLite(t), "ENVIRONMENT", "development", "CORS_ORIGINS", "")
+	for _, origin := range []string{"http://localhost:3000", "http://localhost:4173", "https://localhost:8443", "http://127.0.0.1:5500", "http://localhost"} {
+		require.Equal(t, origin, s.preflight(t, origin).Header.Get("Access-Control-Allow-Origin"))
+	}
+	for _, origin := range []string{"http://localhost.evil.example:3000", "https://evil.example", "http://192.168.0.7:3000", "null"} {
+		require.Empty(t, s.preflight(t, origin).Header.Get("Access-Control-Allow-Origin"))
+	}
+}
+
+func TestARefusedPreflightNamesItsOriginInTheLogOnceAMinute(t *testing.T) {
+	t.Parallel()
+	const message = "an origin is refused that CORS_ORIGINS does not list"
+	for _, origins := range []string{"", "https://app.example.com"} {
+		s := newServer(t, newSQLite(t), "CORS_ORIGINS", origins)
+		for range 3 {
+			s.preflight(t, "https://preview.example.com")
+			s.preflight(t, "null")
+			s.send(t, request{method: "GET", path: "/health", header: map[string]string{"Origin": "https://read.example.com"}})
+		}
+		lines := s.logs.lines(t, message)
+		require.Len(t, lines, 2)
+		require.Equal(t, "https://preview.example.com", lines[0]["origin"])
+		require.Equal(t, "null", lines[1]["origin"])
+		for i := range 300 {
+			s.preflight(t, fmt.Sprintf("https://%d.example.com/%s", i, strings.Repeat("x", 2000)))
+		}
+		require.Len(t, s.logs.lines(t, message), 100)
+		require.NotContains(t, s.logs.String(), strings.Repeat("x", 201))
+	}
+	s := newServer(t, newSQLite(t))
+	s.preflight(t, "https://app.example.com")
+	require.Empty(t, s.logs.lines(t, message))
+}
+
 func TestWhatIsNotHTTPIsRefusedInTheSameShape(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, newSQLite(t))
@@ -202,8 +283,9 @@ func TestWhatIsNotHTTPIsRefusedInTheSameShape(t *testing.T) {
 func TestNoConnectionMayStayForEver(t *testing.T) {
 	t.Parallel()
 	timeouts := newServer(t, newSQLite(t)).app.Config()
-	for _, limit := range []time.Duration{timeouts.ReadTimeout, timeouts.WriteTimeout, timeouts.IdleTimeout} {
+	for _, limit := range []time.Duration{timeouts.ReadTimeout, timeouts.WriteTimeout} {
 		require.Positive(t, limit)
 		require.LessOrEqual(t, limit, time.Minute)
 	}
+	require.Equal(t, 75*time.Second, timeouts.IdleTimeout, "longer than AWS's balancer, which reuses connections for 60 seconds")
 }

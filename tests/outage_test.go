@@ -16,11 +16,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// recovery is how soon after its database a program must serve again.
+// recovery is the longest time between the return of the database and the first answer.
 const recovery = 5 * time.Second
 
-// survives puts a program under load through an outage of its database: it answers 503 by its deadline of one second, serves
-// again soon after, and has every task that it acknowledged.
+// survives requires of a program under load that it answers 503 within its deadline of one second during an outage of its
+// database, serves again soon after it, and has every task that it acknowledged.
 func survives(t *testing.T, p *process, begin, end func()) {
 	t.Helper()
 	users := strings.Fields(strings.Repeat("ann bob ", 12)) // more clients than connections to the database
@@ -37,7 +37,7 @@ func survives(t *testing.T, p *process, begin, end func()) {
 	require.Eventually(t, func() bool {
 		got, err := p.try("GET", "/ready", "", "")
 		return err == nil && got.StatusCode == 200
-	}, patience, 5*time.Millisecond)
+	}, waitLimit, 5*time.Millisecond)
 	ready := time.Since(back)
 	tr.await(t, 201, 100)
 	tr.stop()
@@ -96,7 +96,7 @@ func TestConnectionsThatDiedIdleCostNoRequestItsAnswer(t *testing.T) {
 	require.Greater(t, pool.Stats().Idle, 1, "some connections are still the dead ones")
 }
 
-// openAll opens as many connections as a pool may have, and leaves them idle.
+// openAll opens all connections that a pool may have, and leaves them idle.
 func openAll(t testing.TB, pool *sql.DB) {
 	t.Helper()
 	for range pool.Stats().MaxOpenConnections {
@@ -106,14 +106,14 @@ func openAll(t testing.TB, pool *sql.DB) {
 	}
 }
 
-// wire is a network that may break without a word: what is sent is neither delivered nor refused.
+// wire is a network that may drop packets: they are neither delivered nor refused.
 type wire struct {
 	gate     sync.RWMutex // locked while nothing is delivered
 	accepted atomic.Int64 // connections
 	dead     atomic.Int64 // of them, the first, for good
 }
 
-// newWire leads to a database by another URL.
+// newWire returns a wire to a database and the URL that leads through it.
 func newWire(t *testing.T, databaseURL string) (w *wire, wiredURL string) {
 	t.Helper()
 	u, err := url.Parse(databaseURL)

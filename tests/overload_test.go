@@ -33,9 +33,9 @@ var slowTasks = map[string][]string{
 
 func TestASlowStatementEndsAtTheDeadlineAndNothingOfItIsLeft(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, databaseURL string) {
-		databaseURL = past(t, databaseURL) // nothing is cancelled through a pooler
+		databaseURL = withoutPooler(t, databaseURL) // nothing is cancelled through a pooler
 		s := newServer(t, databaseURL, "REQUEST_TIMEOUT", "1s")
-		elsewhere := openElsewhere(t, databaseURL, slowTasks[s.db.Name()]...)
+		elsewhere := openDirectly(t, databaseURL, slowTasks[s.db.Name()]...)
 		// backends returns how many connections the program has at the PostgreSQL server, and how many of them are active.
 		backends := func() (all, active int) {
 			if s.db.Name() == "postgres" {
@@ -110,7 +110,7 @@ func TestMoreThan1024RequestsThatWaitAreRefusedAtOnce(t *testing.T) {
 		unlock()
 		answers := map[int]int{}
 		for _, conn := range waiting {
-			require.NoError(t, conn.SetReadDeadline(time.Now().Add(patience)))
+			require.NoError(t, conn.SetReadDeadline(time.Now().Add(waitLimit)))
 			response, err := http.ReadResponse(bufio.NewReader(conn), nil)
 			require.NoError(t, err)
 			answers[response.StatusCode]++
@@ -162,7 +162,7 @@ func TestWritersOfSQLiteDoNotWaitBehindReaders(t *testing.T) {
 	}
 	pool, err := s.db.DB()
 	require.NoError(t, err)
-	require.Eventually(t, func() bool { return pool.Stats().InUse > 1 }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return pool.Stats().InUse > 1 }, waitLimit, time.Millisecond)
 	time.Sleep(100 * time.Millisecond) // until each waits in its queue
 	for range 10 {
 		s.as("ann").create(t, "y")

@@ -219,7 +219,7 @@ func newPostgres(t testing.TB) string {
 }
 
 // past leads to the same database without a pooler in between, for what a test does there by itself.
-func past(t testing.TB, databaseURL string) string {
+func withoutPooler(t testing.TB, databaseURL string) string {
 	t.Helper()
 	server, err := url.Parse(postgresURL)
 	require.NoError(t, err)

@@ -20,18 +20,18 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// patience bounds every wait for the program: far more than a busy machine needs, so that only a fault runs into it.
-const patience = 30 * time.Second
+// waitLimit limits every wait for the program. It is far more than a busy machine needs.
+const waitLimit = 30 * time.Second
 
-// built is the program's binary and how many tests hold on to it.
+// built is the directory of the program's binary, and the number of tests that use it.
 var built struct {
 	sync.Mutex
 	dir   string
 	tests int
 }
 
-// buildProgram builds the program if no other test has done so. Called before t.Parallel, it keeps the binary until the
-// last of the parallel tests ends: each of them has called it before any of them goes on.
+// buildProgram builds the program unless another test has done so. It must be called before t.Parallel: then the binary stays
+// until the last of the parallel tests ends.
 func buildProgram(t testing.TB) {
 	t.Helper()
 	if raceDetector {
@@ -72,7 +72,7 @@ func newHome(t testing.TB) home {
 
 func (h home) path(name string) string { return filepath.Join(string(h), name) }
 
-// write makes a file whose mode is exactly that, whatever the umask.
+// write creates a file with the mode, whatever the umask.
 func (h home) write(t testing.TB, name, text string, mode os.FileMode) {
 	t.Helper()
 	require.NoError(t, os.WriteFile(h.path(name), []byte(text), mode))
@@ -94,7 +94,7 @@ func (h home) command(ctx context.Context, settings, args []string) *exec.Cmd {
 	return cmd
 }
 
-// outcome is what a program that has ended leaves behind.
+// outcome is the output and the exit code of a program that has ended.
 type outcome struct {
 	stdout, stderr string
 	code           int
@@ -106,10 +106,10 @@ func (h home) run(t testing.TB, settings []string, args ...string) outcome {
 	return h.runWith(t, "", settings, args...)
 }
 
-// runWith is run with a text on the standard input.
+// runWith is run with a text on stdin.
 func (h home) runWith(t testing.TB, stdin string, settings []string, args ...string) outcome {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), waitLimit)
 	defer cancel()
 	var stdout, stderr bytes.Buffer
 	cmd := h.command(ctx, settings, args)
@@ -131,7 +131,7 @@ func (h home) token(t testing.TB, settings []string, args ...string) string {
 	return strings.TrimSpace(got.stdout)
 }
 
-// process is the program, running.
+// process is a running program.
 type process struct {
 	*exec.Cmd
 	stdout, stderr logBuffer
@@ -152,7 +152,7 @@ func (h home) start(t testing.TB, settings ...string) *process {
 			p.address = found[1]
 		}
 		return found != nil || p.hasEnded()
-	}, patience, 5*time.Millisecond, "the program neither started nor ended: %s", &p.stderr)
+	}, waitLimit, 5*time.Millisecond, "the program neither started nor ended: %s", &p.stderr)
 	require.NotEmpty(t, p.address, "the program did not start: %s", &p.stderr)
 	p.url = "http://" + p.address            // of a wildcard Go makes the loopback address
 	p.call(t, 200, "GET", "/health", "", "") // by then it has said all that it says at its start
@@ -197,14 +197,14 @@ func (p *process) awaitEnd(t testing.TB) (code int) {
 	t.Helper()
 	select {
 	case <-p.ended:
-	case <-time.After(patience):
+	case <-time.After(waitLimit):
 		require.Fail(t, "the program did not end", "%s", &p.stderr)
 	}
 	return p.ProcessState.ExitCode()
 }
 
 // newConnections sends each request on a connection of its own.
-var newConnections = &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
+var newConnections = &http.Client{Timeout: waitLimit, Transport: &http.Transport{DisableKeepAlives: true}}
 
 // try sends a request with an optional token and JSON body.
 func (p *process) try(method, path, token, body string) (answer, error) {
@@ -225,12 +225,14 @@ func (p *process) try(method, path, token, body string) (answer, error) {
 	return answer{response, read}, err
 }
 
-// call sends a request, checks both against the OpenAPI document and demands a status.
+// call sends a request, checks it and the answer against the OpenAPI document, and requires a status.
 func (p *process) call(t testing.TB, status int, method, path, token, body string) answer {
 	t.Helper()
 	got, err := p.try(method, path, token, body)
 	require.NoError(t, err)
-	checkAgainstDocument(t, got.Request, []byte(body), got)
+	judge, err := programJudge()
+	require.NoError(t, err)
+	judge.check(t, got.Request, []byte(body), got)
 	require.Equal(t, status, got.StatusCode, "%s %s: %s", method, path, got.body)
 	return got
 }

@@ -18,44 +18,38 @@ import (
 	"taskapi/routes"
 )
 
-// with is the same server on the same database with other routes.
-func (s *server) with(further declared) *server {
-	changed := *s
-	changed.deps.Extra = further.routes(s.db)
-	changed.app = routes.New(changed.deps)
-	return &changed
-}
-
-func TestASecondResourceIsDeclaredByItsModelAndItsRoutes(t *testing.T) {
-	eachDatabase(t, func(t *testing.T, databaseURL string) {
-		s := newServerWith(t, databaseURL, withNotes(""))
-		require.True(t, models.AcrossOwners(s.db).Migrator().HasTable("notes"))
-		require.Empty(t, attack(t, s, noteDocument(t), nil))
-		require.Empty(t, unguarded(s.db, &note{}))
-		require.Equal(t, 401, s.sendUnchecked(t, request{method: "GET", path: "/api/notes"}).StatusCode)
+func TestASecondResourceIsDeclaredByItsModelAndOneRoute(t *testing.T) {
+	eachEngineWithGadgets(t, func(t *testing.T, s *server) {
+		require.True(t, models.AcrossOwners(s.db).Migrator().HasTable("gadgets"))
+		judge, err := s.judge()
+		require.NoError(t, err)
+		require.NoError(t, judge.doc.Validate(t.Context()))
+		require.Empty(t, attack(t, s, judge.doc, nil))
+		require.Empty(t, unguarded(s.db, &Gadget{}))
+		require.Equal(t, 401, s.send(t, request{method: "GET", path: "/api/gadgets"}).StatusCode)
 	})
 }
 
 func TestTheNetCatchesWhateverASecondResourceLeaks(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, databaseURL string) {
-		s := newServerWith(t, databaseURL, withNotes(""))
+		s := newServerWith(t, databaseURL, withMemos(""))
 		for leak, finding := range map[string]string{
-			"get":        "GET /api/notes/:id: another user's row is not answered as a missing one: the status is 200, not 404",
-			"presence":   `GET /api/notes/:id: another user's row is not answered as a missing one: the header X-Presence is ["1"], not ["0"]`,
-			"replace":    "PUT /api/notes/:id (application/json, call): another user's row was changed",
-			"replace if": "PUT /api/notes/:id (header If-Match=*): another user's row is not answered as a missing one: the status is 200, not 404",
-			"remove":     "DELETE /api/notes/:id: another user's row was changed",
-			"create":     "POST /api/notes (application/json, call): shows another user's row",
-			"list":       "GET /api/notes: differs when another user has one row more: the body",
-			"search":     "GET /api/notes (query q=Call Ann): differs when another user has one row more: the body",
-			"count":      "GET /api/notes (query count=true): differs when another user has one row more: the header X-Total-Count",
-			"page":       "GET /api/notes (query limit=1) /api/notes?limit=1&cursor=",
+			"get":        "GET /api/memos/:id: another user's row is not answered as a missing one: the status is 200, not 404",
+			"presence":   `GET /api/memos/:id: another user's row is not answered as a missing one: the header X-Presence is ["1"], not ["0"]`,
+			"replace":    "PUT /api/memos/:id (application/json, call): another user's row was changed",
+			"replace if": "PUT /api/memos/:id (header If-Match=*): another user's row is not answered as a missing one: the status is 200, not 404",
+			"remove":     "DELETE /api/memos/:id: another user's row was changed",
+			"create":     "POST /api/memos (application/json, call): shows another user's row",
+			"list":       "GET /api/memos: differs when another user has one row more: the body",
+			"search":     "GET /api/memos (query q=Call Ann): differs when another user has one row more: the body",
+			"count":      "GET /api/memos (query count=true): differs when another user has one row more: the header X-Total-Count",
+			"page":       "GET /api/memos (query limit=1) /api/memos?limit=1&cursor=",
 		} {
 			t.Run(leak, func(t *testing.T) {
-				findings := attack(t, s.with(withNotes(leak)), noteDocument(t), nil)
+				findings := attack(t, s.with(withMemos(leak)), memoDocument(t), nil)
 				requireFinding(t, findings, finding)
 				for _, f := range findings {
-					require.Contains(t, f, " /api/notes")
+					require.Contains(t, f, " /api/memos")
 				}
 			})
 		}
@@ -64,7 +58,7 @@ func TestTheNetCatchesWhateverASecondResourceLeaks(t *testing.T) {
 
 func TestTheNetFailsForARouteThatItCannotAttack(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, databaseURL string) {
-		correct := withNotes("")
+		correct := withMemos("")
 		s := newServerWith(t, databaseURL, correct)
 		without := func(method string) declared {
 			return declared{routes: func(db *gorm.DB) []routes.Route {
@@ -72,7 +66,7 @@ func TestTheNetFailsForARouteThatItCannotAttack(t *testing.T) {
 			}}
 		}
 		withGet := func(path string) declared {
-			ok := func(c *fiber.Ctx) error { return c.JSON([]note{}) }
+			ok := func(c *fiber.Ctx) error { return c.JSON([]memo{}) }
 			return declared{routes: func(db *gorm.DB) []routes.Route {
 				return append(correct.routes(db), routes.Route{Method: fiber.MethodGet, Path: path, Handler: ok})
 			}}
@@ -80,79 +74,79 @@ func TestTheNetFailsForARouteThatItCannotAttack(t *testing.T) {
 		document := func(path string) func(*openapi3.T) {
 			return func(doc *openapi3.T) { doc.Paths.Set(path, &openapi3.PathItem{Get: openapi3.NewOperation()}) }
 		}
-		makeNote := func(user string) (int64, error) {
-			row := note{UserID: user, Text: "made"}
+		makeMemo := func(user string) (int64, error) {
+			row := memo{UserID: user, Text: "made"}
 			err := models.CreateOwned(s.db, user, &row)
 			return row.ID, err
 		}
-		makeNone := func(string) (int64, error) { return 0, errors.New("no note today") }
+		makeNone := func(string) (int64, error) { return 0, errors.New("no memo today") }
 		example := func(value any) *openapi3.RequestBodyRef {
 			media := &openapi3.MediaType{Example: value}
 			return &openapi3.RequestBodyRef{Value: &openapi3.RequestBody{Content: openapi3.Content{"application/json": media}}}
 		}
 		for name, row := range map[string]struct {
 			declared declared
-			makeNote maker
+			makeMemo maker
 			change   func(doc *openapi3.T)
 			finding  string // "" is none
 		}{
-			"a function instead of a POST": {declared: without("POST"), makeNote: makeNote},
+			"a function instead of a POST": {declared: without("POST"), makeMemo: makeMemo},
 			"no POST": {
 				declared: without("POST"),
-				finding:  "GET /api/notes/:id: cannot be attacked: there is no POST /api/notes",
+				finding:  "GET /api/memos/:id: cannot be attacked: there is no POST /api/memos",
 			},
 			"a function that makes no row": {
-				declared: without("POST"), makeNote: makeNone,
-				finding: "GET /api/notes/:id: cannot be attacked: no row can be made: no note today",
+				declared: without("POST"), makeMemo: makeNone,
+				finding: "GET /api/memos/:id: cannot be attacked: no row can be made: no memo today",
 			},
 			"a POST that makes no row": {
 				declared: correct,
-				change:   func(doc *openapi3.T) { doc.Paths.Value("/api/notes").Post.RequestBody = example(map[string]any{}) },
-				finding:  "GET /api/notes/:id: cannot be attacked: POST /api/notes answers no row: 422",
+				change:   func(doc *openapi3.T) { doc.Paths.Value("/api/memos").Post.RequestBody = example(map[string]any{}) },
+				finding:  "GET /api/memos/:id: cannot be attacked: POST /api/memos answers no row: 422",
 			},
 			"a body without an example": {
 				declared: correct,
-				change:   func(doc *openapi3.T) { doc.Paths.Value("/api/notes/{id}").Put.RequestBody = example(nil) },
-				finding:  "PUT /api/notes/:id: cannot be attacked: the document has no example of its body",
+				change:   func(doc *openapi3.T) { doc.Paths.Value("/api/memos/{id}").Put.RequestBody = example(nil) },
+				finding:  "PUT /api/memos/:id: cannot be attacked: the document has no example of its body",
 			},
 			"an example that is refused": {
 				declared: correct,
-				change:   func(doc *openapi3.T) { doc.Paths.Value("/api/notes/{id}").Put.RequestBody = example(map[string]any{}) },
-				finding:  "PUT /api/notes/:id (application/json, example): the attack shows nothing: the owner of the row is answered 422",
+				change:   func(doc *openapi3.T) { doc.Paths.Value("/api/memos/{id}").Put.RequestBody = example(map[string]any{}) },
+				finding:  "PUT /api/memos/:id (application/json, example): the attack shows nothing: the owner of the row is answered 422",
 			},
 			"a parameter without a value": {
 				declared: correct,
-				change:   func(doc *openapi3.T) { doc.Paths.Value("/api/notes").Get.Parameters[0].Value.Example = nil },
-				finding:  "GET /api/notes: cannot be attacked: the document has no value of its parameter q",
+				change:   func(doc *openapi3.T) { doc.Paths.Value("/api/memos").Get.Parameters[0].Value.Example = nil },
+				finding:  "GET /api/memos: cannot be attacked: the document has no value of its parameter q",
 			},
 			"an operation that is not in the document": {
 				declared: correct,
-				change:   func(doc *openapi3.T) { doc.Paths.Value("/api/notes/{id}").Put = nil },
-				finding:  "PUT /api/notes/:id: is not in the document",
+				change:   func(doc *openapi3.T) { doc.Paths.Value("/api/memos/{id}").Put = nil },
+				finding:  "PUT /api/memos/:id: is not in the document",
 			},
 			"rows that nobody can see": {
 				declared: without("GET"),
-				finding:  "PUT /api/notes/:id: its owner does not see the row: 405",
+				finding:  "PUT /api/memos/:id: its owner does not see the row: 405",
 			},
 			"a second parameter": {
-				declared: withGet("/api/notes/:id/lines/:line"), change: document("/api/notes/{id}/lines/:line"),
-				finding: "GET /api/notes/:id/lines/:line: cannot be attacked: of parameters, the net knows :id only",
+				declared: withGet("/api/memos/:id/lines/:line"), change: document("/api/memos/{id}/lines/:line"),
+				finding: "GET /api/memos/:id/lines/:line: cannot be attacked: of parameters, the net knows :id only",
 			},
 			"a list of an unknown resource": {
 				declared: withGet("/api/others"), change: document("/api/others"),
 				finding: "GET /api/others: cannot be attacked: the net knows of no resource here",
 			},
 			"a list that never shows anything": {
-				declared: withGet("/api/notes/in/short"), change: document("/api/notes/in/short"),
-				finding: "GET /api/notes/in/short: the attack shows nothing: the owner is answered the same with one row more",
+				declared: withGet("/api/memos/in/short"), change: document("/api/memos/in/short"),
+				finding: "GET /api/memos/in/short: the attack shows nothing: the owner is answered the same with one row more",
 			},
 		} {
 			t.Run(name, func(t *testing.T) {
-				doc := noteDocument(t)
+				doc := memoDocument(t)
 				if row.change != nil {
 					row.change(doc)
 				}
-				findings := attack(t, s.with(row.declared), doc, map[string]maker{"/api/notes": row.makeNote})
+				findings := attack(t, s.with(row.declared), doc, map[string]maker{"/api/memos": row.makeMemo})
 				if row.finding == "" {
 					require.Empty(t, findings)
 				} else {
@@ -165,7 +159,7 @@ func TestTheNetFailsForARouteThatItCannotAttack(t *testing.T) {
 
 func TestTheNetFailsForARouteThatNeedsNoToken(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *server) {
-		doc := noteDocument(t)
+		doc := memoDocument(t)
 		for _, path := range []string{"/api/tasks/:id/public", "/api/tasks/in/public"} {
 			s.app.Get(path, func(*fiber.Ctx) error { return fiber.ErrNotFound })
 			doc.Paths.Set(strings.Replace(path, ":id", "{id}", 1), &openapi3.PathItem{Get: openapi3.NewOperation()})
@@ -187,10 +181,10 @@ func TestAServerThatDoesNotMigrateDemandsTheTableOfEachDeclaredModel(t *testing.
 		newServer(t, databaseURL)
 		cfg, err := parse("DATABASE_URL", databaseURL, "AUTO_MIGRATE", "false")
 		require.NoError(t, err)
-		owned, log := append(models.Owned(), &note{}), slog.New(slog.DiscardHandler)
+		owned, log := append(models.Owned(), gadgets.models...), slog.New(slog.DiscardHandler)
 		_, err = database.Open(context.Background(), cfg, owned, log)
 		require.ErrorContains(t, err, "run the command migrate")
-		require.ErrorContains(t, err, "notes")
+		require.ErrorContains(t, err, "gadgets")
 		require.NoError(t, database.Migrate(context.Background(), cfg, owned, log))
 		db, err := database.Open(context.Background(), cfg, owned, log)
 		require.NoError(t, err)
@@ -200,16 +194,19 @@ func TestAServerThatDoesNotMigrateDemandsTheTableOfEachDeclaredModel(t *testing.
 
 func TestADeclaredModelIsCopied(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, from string) {
-		declared := append(models.Owned(), &note{})
-		source := newServerWith(t, from, withNotes(""))
-		makeRows(t, source, noteDocument(t), nil, "ann")
-		want := countRows(t, source)
-		require.NotZero(t, want["notes"])
+		source := newServerWith(t, from, gadgets)
+		judge, err := source.judge()
+		require.NoError(t, err)
+		makeRows(t, source, judge.doc, nil, "ann")
+		want, rows := countRows(t, source), source.as("ann").call(t, 200, "GET", "/api/gadgets")
+		require.NotZero(t, want["gadgets"])
 		for name, newTarget := range map[string]func(testing.TB) string{"to SQLite": newSQLite, "to PostgreSQL": newPostgres} {
 			t.Run(name, func(t *testing.T) {
 				to := newTarget(t)
-				require.NoError(t, copyModels(t, from, to, declared))
-				require.Equal(t, want, countRows(t, newServerWith(t, to, withNotes(""))))
+				require.NoError(t, copyModels(t, from, to, append(models.Owned(), gadgets.models...)))
+				target := newServerWith(t, to, gadgets)
+				require.Equal(t, want, countRows(t, target))
+				require.Equal(t, string(rows.body), string(target.as("ann").call(t, 200, "GET", "/api/gadgets").body))
 			})
 		}
 	})

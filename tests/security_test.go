@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -24,6 +25,6 @@ func TestTheThreatModelNamesTestsThatExist(t *testing.T) {
 	named := regexp.MustCompile("`((?:Test|Fuzz)\\w+)`").FindAllSubmatch(model, -1)
 	require.Greater(t, len(named), 20)
 	for _, name := range named {
-		require.Contains(t, string(tests), "\nfunc "+string(name[1])+"(")
+		require.True(t, bytes.Contains(tests, []byte("\nfunc "+string(name[1])+"(")), "%s", name[1])
 	}
 }

@@ -39,6 +39,7 @@ type server struct {
 	deps  routes.Deps
 	drain *middleware.Drain
 	logs  *logBuffer
+	judge func() (*judge, error) // the document of its routes
 
 	address string // where the app listens, once listen was called
 }
@@ -88,7 +89,7 @@ func newServerWith(t testing.TB, databaseURL string, further declared, settings 
 		"REQUEST_TIMEOUT", "7s", // as long as may be: the machine may be busy
 	}, settings...)...)
 	require.NoError(t, err)
-	s := &server{cfg: cfg, drain: &middleware.Drain{}, logs: &logBuffer{}}
+	s := &server{cfg: cfg, drain: &middleware.Drain{}, logs: &logBuffer{}, judge: programJudge}
 	log := cfg.Logger(s.logs)
 	db, err := database.Open(context.Background(), cfg, append(models.Owned(), further.models...), log)
 	require.NoError(t, err)
@@ -100,11 +101,20 @@ func newServerWith(t testing.TB, databaseURL string, further declared, settings 
 		Config: cfg, DB: db, Log: log, Drain: s.drain, Keys: token.NewKeySet(ctx, cfg.Issuer, log),
 		Metrics: middleware.NewMetrics(database.Collectors(db)...),
 	}
-	if further.routes != nil {
-		s.deps.Extra = further.routes(db)
+	if further.routes == nil {
+		s.app = routes.New(s.deps)
+		return s
 	}
-	s.app = routes.New(s.deps)
-	return s
+	return s.with(further)
+}
+
+// with is the same server on the same database with other routes than the program's own. Its document is the one that it serves.
+func (s *server) with(further declared) *server {
+	changed := *s
+	changed.deps.Extra = further.routes(s.db)
+	changed.app = routes.New(changed.deps)
+	changed.judge = servedJudge(changed.app)
+	return &changed
 }
 
 // listen serves the app on a port of the loopback interface and lets send use it, for tests that need connections.
@@ -155,7 +165,9 @@ func (s *server) send(t testing.TB, r request) answer {
 	t.Helper()
 	got := s.sendUnchecked(t, r)
 	sent, body := s.newRequest(t, r)
-	checkAgainstDocument(t, sent, body, got)
+	judge, err := s.judge()
+	require.NoError(t, err)
+	judge.check(t, sent, body, got)
 	requireSecureHeaders(t, sent.URL.Path, got.Header)
 	return got
 }

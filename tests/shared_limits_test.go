@@ -24,7 +24,7 @@ func (h held) declare() declared {
 		h.arrived <- struct{}{}
 		select {
 		case <-h.release:
-		case <-time.After(patience): // so that one that should have been refused fails its test
+		case <-time.After(waitLimit): // so that one that should have been refused fails its test
 		}
 		return c.JSON([]any{})
 	}

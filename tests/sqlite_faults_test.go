@@ -63,7 +63,7 @@ func TestAFileThatMayOnlyBeReadFailsWritesAlone(t *testing.T) {
 	s := newServer(t, newSQLite(t))
 	calls := taskCalls(t, s)
 	file := s.cfg.Database.Source
-	require.NoError(t, openElsewhere(t, "sqlite://"+file).Ping())
+	require.NoError(t, openDirectly(t, "sqlite://"+file).Ping())
 	onlyRead := []string{file, file + "-wal", file + "-shm"}
 	for _, name := range onlyRead {
 		require.NoError(t, os.Chmod(name, 0o444))

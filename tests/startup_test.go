@@ -10,11 +10,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
-// reroute gives a database's URL the address of another server.
+// reroute replaces the address in the URL of a database.
 func reroute(t testing.TB, databaseURL, address string) string {
 	t.Helper()
 	u, err := url.Parse(databaseURL)
@@ -23,7 +22,7 @@ func reroute(t testing.TB, databaseURL, address string) string {
 	return u.String()
 }
 
-// forward passes on what comes to an address, from now on and until the test ends.
+// forward forwards the connections to an address until the test ends.
 func forward(t testing.TB, address, databaseURL string) {
 	t.Helper()
 	database, err := url.Parse(databaseURL)
@@ -84,7 +83,7 @@ func TestAProgramWhoseDatabaseNeverComesEndsWithOneLine(t *testing.T) {
 func TestADatabaseThatRefusesTheProgramIsNotWaitedFor(t *testing.T) {
 	buildProgram(t)
 	t.Parallel()
-	missing, err := url.Parse(past(t, newPostgres(t)))
+	missing, err := url.Parse(withoutPooler(t, newPostgres(t)))
 	require.NoError(t, err)
 	missing.Path += "_missing"
 	got := newHome(t).run(t, inProduction("PORT=0", "DATABASE_URL="+missing.String()))
@@ -113,38 +112,28 @@ func TestMigrationsRunApartFromTheServer(t *testing.T) {
 		if !strings.HasPrefix(databaseURL, "sqlite:") {
 			column = "created_at CASCADE"
 		} else {
-			openElsewhere(t, databaseURL, "DROP INDEX idx_tasks_user_created", "DROP INDEX idx_tasks_user_completed")
+			openDirectly(t, databaseURL, "DROP INDEX idx_tasks_user_created", "DROP INDEX idx_tasks_user_completed")
 		}
-		openElsewhere(t, databaseURL, "ALTER TABLE tasks DROP COLUMN "+column)
+		openDirectly(t, databaseURL, "ALTER TABLE tasks DROP COLUMN "+column)
 		got = h.run(t, append(apart, "PORT=0"))
 		refused(t, got, 1)
 		require.Contains(t, got.stderr, "run the command migrate", "a column is missing")
 	})
 }
 
-// The server's own user may not change tables, as where the database is shared.
+// The role of the server may not change tables, as in a shared database.
 func TestMigrationsUseTheirOwnConnection(t *testing.T) {
 	buildProgram(t)
 	t.Parallel()
 	databaseURL := newPostgres(t)
-	role := "app_" + strings.TrimPrefix(strings.Split(past(t, databaseURL), "/")[3], "taskapi_test_")
-	role, _, _ = strings.Cut(role, "?")
-	elsewhere := openElsewhere(t, databaseURL, "CREATE ROLE "+role+" LOGIN", "REVOKE CREATE ON SCHEMA public FROM PUBLIC",
-		"ALTER DEFAULT PRIVILEGES GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO "+role, "ALTER DEFAULT PRIVILEGES GRANT USAGE ON SEQUENCES TO "+role)
-	t.Cleanup(func() {
-		_, err := elsewhere.Exec("DROP OWNED BY " + role)
-		assert.NoError(t, err)
-		_, err = elsewhere.Exec("DROP ROLE " + role)
-		assert.NoError(t, err)
-	})
-	limited, err := url.Parse(past(t, databaseURL))
-	require.NoError(t, err)
-	limited.User = url.User(role)
-	got := newHome(t).run(t, inProduction("PORT=0", "DATABASE_URL="+limited.String()))
+	role, limited := newRole(t, databaseURL)
+	openDirectly(t, databaseURL, "ALTER DEFAULT PRIVILEGES GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO "+role,
+		"ALTER DEFAULT PRIVILEGES GRANT USAGE ON SEQUENCES TO "+role)
+	got := newHome(t).run(t, inProduction("PORT=0", "DATABASE_URL="+limited))
 	refused(t, got, 1)
 	require.Contains(t, got.stderr, "permission denied")
 
-	p := newHome(t).start(t, inProduction("DATABASE_URL="+limited.String(), "MIGRATE_DATABASE_URL="+past(t, databaseURL))...)
+	p := newHome(t).start(t, inProduction("DATABASE_URL="+limited, "MIGRATE_DATABASE_URL="+withoutPooler(t, databaseURL))...)
 	p.call(t, 201, "POST", "/api/tasks", tokenOf(t, "ann"), `{"title":"x"}`)
 	_, _ = p.stop(t, syscall.SIGTERM)
 }
@@ -154,13 +143,13 @@ func TestAServerThatDoesNotMigrateDemandsTheRightAccounts(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, databaseURL string) {
 		auth := newAccounts(t, databaseURL, "user")
 		auth.signUp(t, "ann")
-		apart, elsewhere := inProduction("DATABASE_URL="+databaseURL, "AUTO_MIGRATE=false"), "AUTH_USERS_TABLE=user"
+		apart, external := inProduction("DATABASE_URL="+databaseURL, "AUTO_MIGRATE=false"), "AUTH_USERS_TABLE=user"
 		require.Zero(t, newHome(t).run(t, apart, "migrate").code)
-		got := newHome(t).run(t, append(apart, "PORT=0", elsewhere))
+		got := newHome(t).run(t, append(apart, "PORT=0", external))
 		refused(t, got, 1)
 		require.Contains(t, got.stderr, "tasks does not reference user")
-		require.Zero(t, newHome(t).run(t, append(apart, elsewhere), "migrate").code)
-		p := newHome(t).start(t, append(apart, elsewhere)...)
+		require.Zero(t, newHome(t).run(t, append(apart, external), "migrate").code)
+		p := newHome(t).start(t, append(apart, external)...)
 		p.call(t, 201, "POST", "/api/tasks", tokenOf(t, "ann"), `{"title":"x"}`)
 		p.call(t, 401, "POST", "/api/tasks", tokenOf(t, "bob"), `{"title":"x"}`)
 	})
@@ -172,7 +161,7 @@ func TestAColumnThatALaterVersionAddsDisturbsNoRunningServer(t *testing.T) {
 		for _, r := range calls {
 			require.Less(t, s.send(t, r).StatusCode, 300)
 		}
-		openElsewhere(t, s.cfg.DatabaseURL, "ALTER TABLE tasks ADD COLUMN later TEXT")
+		openDirectly(t, s.cfg.DatabaseURL, "ALTER TABLE tasks ADD COLUMN later TEXT")
 		for range 3 {
 			for _, r := range calls {
 				got := s.send(t, r)
@@ -197,10 +186,12 @@ func TestAPoolerIsKnownByItsURL(t *testing.T) {
 		"postgres://u@ep-cool-1-pooler.eu-central-1.aws.neon.tech/d?sslmode=require&channel_binding=require":         true,
 		"postgresql+asyncpg://u@ep-cool-1-pooler.eu-central-1.aws.neon.tech/d?ssl=require&statement_cache_size=1024": true,
 	} {
-		cfg, err := parse("DATABASE_URL", databaseURL)
-		require.NoError(t, err)
-		require.Equal(t, pooled, cfg.Database.Pooled, databaseURL)
-		require.NotContains(t, cfg.Database.Source, "pgbouncer")
+		t.Run(databaseURL, func(t *testing.T) {
+			cfg, err := parse("DATABASE_URL", databaseURL)
+			require.NoError(t, err)
+			require.Equal(t, pooled, cfg.Database.Pooled, databaseURL)
+			require.NotContains(t, cfg.Database.Source, "pgbouncer")
+		})
 	}
 	cfg, err := parse("DATABASE_URL", "postgres://u@h/d?pgbouncer=perhaps", "MIGRATE_DATABASE_URL", "sqlite://x.db", "DB_MAX_CONNS", "0",
 		"STARTUP_WAIT", "-1s", "DB_CONN_IDLE_TIME", "-1s", "DB_CONN_LIFETIME", "soon")
@@ -215,14 +206,14 @@ func TestAPoolerIsKnownByItsURL(t *testing.T) {
 
 func TestAPoolerWithoutAStatementTimeoutIsWarnedOf(t *testing.T) {
 	t.Parallel()
-	databaseURL := past(t, newPostgres(t))
+	databaseURL := withoutPooler(t, newPostgres(t))
 	const warning = "no statement_timeout"
 	require.NotContains(t, newServer(t, databaseURL).logs.String(), warning, "there is no pooler")
 	pooled := databaseURL + "&pgbouncer=true"
 	require.Contains(t, newServer(t, pooled).logs.String(), warning)
 	database, err := url.Parse(databaseURL)
 	require.NoError(t, err)
-	openElsewhere(t, databaseURL, "ALTER DATABASE "+database.Path[1:]+" SET statement_timeout = '5s'")
+	openDirectly(t, databaseURL, "ALTER DATABASE "+database.Path[1:]+" SET statement_timeout = '5s'")
 	require.NotContains(t, newServer(t, pooled).logs.String(), warning)
 }
 

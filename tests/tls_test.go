@@ -72,7 +72,7 @@ func TestTLSIsVerifiedAsTheURLAsksAndNeonsFormIsTakenAsItIs(t *testing.T) {
 			_ = other.Close(context.Background())
 		}
 		return err == nil
-	}, patience, 20*time.Millisecond)
+	}, waitLimit, 20*time.Millisecond)
 
 	for _, parameters := range []string{"sslmode=require&channel_binding=require", "sslmode=verify-full&sslrootcert=" + certificate} {
 		p := newHome(t).start(t, inProduction(at("hunter2", parameters))...)

@@ -67,7 +67,7 @@ func (tr *traffic) await(t testing.TB, status, more int) {
 		return tr.answers[status]
 	}
 	enough := count() + more
-	require.Eventually(t, func() bool { return count() >= enough }, patience, time.Millisecond, "%d is not answered", status)
+	require.Eventually(t, func() bool { return count() >= enough }, waitLimit, time.Millisecond, "%d is not answered", status)
 }
 
 // requireFlawless demands that every request was answered as it is without any fault.
@@ -194,7 +194,7 @@ func (c *trafficConnection) connect(address string) bool {
 
 // roundTrip returns no response where not a byte of one came, and an error where it ended in the middle.
 func (c *trafficConnection) roundTrip(request string) (response *http.Response, body []byte, err error) {
-	_ = c.SetDeadline(time.Now().Add(patience))
+	_ = c.SetDeadline(time.Now().Add(waitLimit))
 	_, _ = io.WriteString(c, request)
 	if _, err := c.reader.Peek(1); err != nil {
 		c.hangUp()

@@ -22,6 +22,7 @@ func TestTheCommandLineIsReadOrRefused(t *testing.T) {
 		"-h":               {Name: config.Help},
 		"help":             {Name: config.Help},
 		"health":           {Name: config.Health},
+		"openapi":          {Name: config.OpenAPI},
 		"token --help":     {Name: config.Help, TTL: 24 * time.Hour},
 		"token --user ann": {Name: config.Token, User: "ann", TTL: 24 * time.Hour},
 		"migrate":          {Name: config.Migrate},

@@ -23,7 +23,7 @@ import (
 )
 
 // Open connects to the database, brings the tables of the owned models up to date if cfg says so, and returns it with the
-// guard of isolation in place. It waits for a PostgreSQL that cannot be reached yet. Statements run one by one, without a
+// isolation guard. It waits for a PostgreSQL that cannot be reached yet. Statements run one by one, without a
 // transaction around each. Slow ones are logged without their values.
 func Open(ctx context.Context, cfg *config.Config, owned []any, log *slog.Logger) (*gorm.DB, error) {
 	if cfg.Migrate {
@@ -81,7 +81,7 @@ func open(ctx context.Context, cfg *config.Config, database config.Database, log
 ) {
 	engine, err := newEngine(database, serving)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("cannot open the database (%s): %w", database, err)
 	}
 	db, pool, err := newSession(engine, slowLog{logger.Discard, log})
 	pool.SetMaxOpenConns(engine.conns(cfg.MaxConns))
@@ -101,7 +101,7 @@ func open(ctx context.Context, cfg *config.Config, database config.Database, log
 	return db, nil
 }
 
-// newSession is GORM with the guard, on the engine's pool of connections.
+// newSession returns GORM with the guard, on the engine's pool of connections.
 func newSession(engine engine, log logger.Interface) (db *gorm.DB, pool *sql.DB, err error) {
 	db, err = gorm.Open(engine, &gorm.Config{
 		Logger:                 log,
@@ -109,17 +109,17 @@ func newSession(engine engine, log logger.Interface) (db *gorm.DB, pool *sql.DB,
 		DisableAutomaticPing:   true,
 		TranslateError:         true,
 		QueryFields:            true, // a column that a later version adds changes no result
-		// PostgreSQL keeps microseconds; what is answered must be what is kept.
+		// PostgreSQL stores microseconds, and an answer must have the stored time.
 		NowFunc: func() time.Time { return time.Now().UTC().Truncate(time.Microsecond) },
 	})
 	if err == nil {
 		err = db.Use(&models.Guard{})
 	}
-	pool, _ = db.DB() // there, even if the engine did not answer
+	pool, _ = db.DB() // not nil, even if the engine did not answer
 	return db, pool, err
 }
 
-// retry repeats what fails because PostgreSQL cannot be reached, for as long as wait, and logs each failure.
+// retry repeats try while it fails because PostgreSQL cannot be reached, for the time wait, and logs each failure.
 func retry(ctx context.Context, wait time.Duration, log *slog.Logger, try func() error) error {
 	deadline := time.Now().Add(wait)
 	for pause := 250 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
@@ -136,8 +136,8 @@ func retry(ctx context.Context, wait time.Duration, log *slog.Logger, try func()
 	}
 }
 
-// OneLine is the text of an error. pgx gives each attempt to connect a line of its own, and repeats one that ended the
-// same with and without TLS.
+// OneLine returns the text of an error as one line. pgx writes a line for each attempt to connect, and repeats it if the
+// attempts with and without TLS ended alike.
 func OneLine(err error) string {
 	return strings.Join(slices.Compact(strings.Split(err.Error(), "\n\t")), " ")
 }
@@ -151,7 +151,7 @@ func Ping(ctx context.Context, db *gorm.DB) error {
 	return pool.PingContext(ctx)
 }
 
-// Close closes the connections once the statements under way have ended.
+// Close closes the connections after the statements in progress have ended.
 func Close(db *gorm.DB) error {
 	pool, err := db.DB()
 	if err != nil {

@@ -7,28 +7,30 @@ import (
 	"taskapi/config"
 )
 
-// engine is one of the two databases: GORM's dialector, and what else PostgreSQL and SQLite do differently. Nothing
-// outside of this package asks which one it has.
+// engine is PostgreSQL or SQLite: GORM's dialector, and all else that differs between the two. No other package asks which
+// engine it has.
 type engine interface {
 	gorm.Dialector
 	migrations
 	copies
 
-	// conns is how many connections a server opens, of which the settings allow so many.
+	// conns returns how many connections a server opens if the settings allow a number.
 	conns(allowed int) int
 	// advice returns what an operator should change about a database that works, or "".
 	advice(db *gorm.DB) string
 }
 
-// migrations are what bringing tables up to date takes.
+// migrations are the methods for bringing tables up to date.
 type migrations interface {
 	// inspect returns an error if the database is damaged or belongs to another program.
 	inspect(db *gorm.DB) error
-	// lock keeps other servers from migrating until the transaction ends.
+	// missingRights returns the statements that would let the role read and write the rows of a table, if the table exists.
+	missingRights(db *gorm.DB, table string) (grants []string, err error)
+	// lock prevents other servers from migrating until the transaction ends.
 	lock(tx *gorm.DB) error
 	// finish does what cannot be done in the transaction.
 	finish(db *gorm.DB) error
-	// fits reports whether values of a field's type can be kept in a column of a type.
+	// fits reports whether a column of a type can store the values of a field.
 	fits(field schema.DataType, column string) bool
 	// columns returns a table's columns, none if there is no such table.
 	columns(db *gorm.DB, table string) ([]column, error)
@@ -39,24 +41,24 @@ type migrations interface {
 	setOwnerKey(tx *gorm.DB, table, users string, keys []ownerKey, all bool) error
 }
 
-// copies are what reading and writing a whole database takes.
+// copies are the methods for reading and writing a whole database.
 type copies interface {
-	// begin prepares a copy's transaction. The identity is that of a database which several URLs lead to, else "".
+	// begin prepares a copy's transaction. The identity is the same for all URLs of one database, or "".
 	begin(tx *gorm.DB) (identity string, err error)
-	// byteOrder is the collation that orders text by its bytes.
+	// byteOrder returns the collation that orders text by its bytes.
 	byteOrder() string
 	// lockTable prevents other sessions from writing to a table.
 	lockTable(tx *gorm.DB, table string) error
 	// lastID returns the last id that a table gave out or that a row has, or 0.
 	lastID(tx *gorm.DB, table string) (int64, error)
-	// setLastID has a table give out ids from the next one on, or later ones if it has been there.
+	// setLastID makes a table give out only ids greater than id and than those that it has given out.
 	setLastID(tx *gorm.DB, table string, id int64) error
-	// publish makes a copy that was committed the database of its name, discard removes one that was not.
+	// publish gives a committed copy its final name. discard removes what a copy left under another name.
 	publish() error
 	discard()
 }
 
-// purpose is what a database is opened for.
+// purpose is the use for which a database is opened.
 type purpose int
 
 const (
@@ -73,7 +75,7 @@ func newEngine(database config.Database, purpose purpose) (engine, error) {
 	return newPostgres(database)
 }
 
-// query returns what an SQL text selects: one value, or a slice of rows.
+// query returns the result of an SQL text: one value, or a slice of rows.
 func query[T any](db *gorm.DB, text string, args ...any) (found T, err error) {
 	err = db.Raw(text, args...).Scan(&found).Error
 	return found, err

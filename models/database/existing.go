@@ -8,10 +8,10 @@ import (
 	"gorm.io/gorm/schema"
 )
 
-// column is what a migration needs to know of a table's column.
+// column is a column of a table.
 type column struct {
 	Name, Type string
-	// Text reports whether the values are compared with a user id as text is.
+	// Text reports whether the column can be compared with a user id.
 	Text bool
 	// Required reports whether an insert must give the value.
 	Required bool
@@ -28,14 +28,14 @@ func checkExisting(tx *gorm.DB, model *schema.Schema) error {
 		if model.Table == "users" {
 			format += ": if it holds the accounts, set AUTH_USERS_TABLE=users"
 		}
-		return fmt.Errorf("the table "+model.Table+" is another program's: "+format, args...)
+		return fmt.Errorf("the table "+model.Table+" does not fit its model: "+format, args...)
 	}
 	for _, name := range model.DBNames {
 		field := model.LookUpField(name)
 		i := slices.IndexFunc(columns, func(c column) bool { return c.Name == name })
 		switch {
 		case i < 0 && (field.PrimaryKey || field.NotNull && !field.HasDefaultValue):
-			return fault("it has no column %s", name)
+			return fault("it has no column %s, and a column that is not null can only be added with a default", name)
 		case i >= 0 && !engineOf(tx).fits(field.DataType, columns[i].Type):
 			return fault("its column %s is of type %s", name, columns[i].Type)
 		}

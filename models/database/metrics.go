@@ -8,7 +8,7 @@ import (
 	"taskapi/models"
 )
 
-// Collectors tell Prometheus of the pool of connections and of the guard of isolation.
+// Collectors returns the metrics of the connection pool and of the isolation guard.
 func Collectors(db *gorm.DB) []prometheus.Collector {
 	guard := db.Plugins[(*models.Guard)(nil).Name()].(*models.Guard)
 	all := []prometheus.Collector{prometheus.NewCounterFunc(prometheus.CounterOpts{

@@ -1,7 +1,9 @@
 package database
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/schema"
@@ -9,7 +11,7 @@ import (
 	"taskapi/models"
 )
 
-// migrate adds what the tables lack: all of it or nothing, and one server at a time.
+// migrate adds missing tables, columns, indexes and constraints, all or none of them, one server at a time.
 func migrate(db *gorm.DB, owned []any, externalUsers string) error {
 	engine := engineOf(db)
 	if err := engine.inspect(db); err != nil {
@@ -25,6 +27,9 @@ func migrate(db *gorm.DB, owned []any, externalUsers string) error {
 // are added to the users, unless the users are external. A table in another form is refused and not changed.
 func migrateTables(tx *gorm.DB, owned []any, externalUsers string) error {
 	if err := engineOf(tx).lock(tx); err != nil {
+		return err
+	}
+	if err := checkRights(tx, owned, externalUsers); err != nil {
 		return err
 	}
 	if externalUsers == "" {
@@ -60,8 +65,34 @@ func migrateTable(tx *gorm.DB, model any) (string, error) {
 	return schema.Table, tx.AutoMigrate(model)
 }
 
+// checkRights returns an error if the role may not read and write the rows of the tables that exist. It names what to grant.
+func checkRights(db *gorm.DB, owned []any, externalUsers string) error {
+	if externalUsers == "" {
+		owned = append([]any{&models.User{}}, owned...)
+	}
+	var missing []string
+	for _, model := range owned {
+		schema, err := schemaOf(db, model)
+		if err != nil {
+			return err
+		}
+		grants, err := engineOf(db).missingRights(db, schema.Table)
+		if err != nil {
+			return err
+		}
+		missing = append(missing, grants...)
+	}
+	if missing != nil {
+		return errors.New("the role lacks rights: " + strings.Join(missing, "; "))
+	}
+	return nil
+}
+
 // checkTables returns an error if a table or one of its columns is missing. A server that does not migrate needs them.
 func checkTables(db *gorm.DB, owned []any, externalUsers string) error {
+	if err := checkRights(db, owned, externalUsers); err != nil {
+		return err
+	}
 	for _, model := range owned {
 		found := db.Limit(0).Find(model)
 		err := found.Error

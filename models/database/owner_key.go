@@ -16,7 +16,7 @@ type ownerKey struct {
 	Right bool
 }
 
-// ownerKeyName is the name that GORM would give the constraint.
+// ownerKeyName returns the name that GORM would give the constraint.
 func ownerKeyName(table string) string { return "fk_" + table + "_user" }
 
 // ensureOwnerKey makes user_id of an owned model's table reference the users' id. It adds missing owners to the program's own

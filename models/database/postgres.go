@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -21,8 +22,8 @@ import (
 	"taskapi/config"
 )
 
-// connectTimeout bounds an attempt to connect, if the URL does not. database/sql makes one at a time for all who wait: an
-// attempt that got lost on the way would keep them waiting even when the database is back.
+// connectTimeout limits an attempt to connect, if the URL does not. All requests that wait for a connection wait for the same
+// attempt, so one whose packets are lost would delay them even after the database is back.
 const connectTimeout = 3 * time.Second
 
 type postgresEngine struct {
@@ -36,7 +37,9 @@ func newPostgres(database config.Database) (engine, error) {
 		return nil, err
 	}
 	connection.ConnectTimeout = cmp.Or(connection.ConnectTimeout, connectTimeout)
-	options := []stdlib.OptionOpenDB{stdlib.OptionShouldPing(pingBriefly)}
+	// Whatever the role's defaults are; without prepared statements pgx reads times as text.
+	connection.RuntimeParams["client_encoding"], connection.RuntimeParams["DateStyle"] = "UTF8", "ISO"
+	options := []stdlib.OptionOpenDB{stdlib.OptionShouldPing(pingBriefly), stdlib.OptionAfterConnect(checkEncoding)}
 	if database.Pooled {
 		options = append(options, stdlib.OptionBeforeConnect(neverCancel))
 		if !strings.Contains(database.Source, "default_query_exec_mode=") {
@@ -56,9 +59,17 @@ func (e postgresEngine) advice(db *gorm.DB) string {
 	return ""
 }
 
-// neverCancel keeps a connection through a pooler from ever asking for a statement's cancellation when a deadline passes:
-// PgBouncer 1.18, the one of Debian 12, ends itself at such a request (pgbouncer/pgbouncer#801). The pooler's sessions need
-// a statement_timeout instead.
+// checkEncoding returns an error if the database cannot keep every text, or does not check it.
+func checkEncoding(_ context.Context, conn *pgx.Conn) error {
+	if encoding := conn.PgConn().ParameterStatus("server_encoding"); encoding != "UTF8" {
+		return fmt.Errorf("the database's encoding is %s and must be UTF8: "+
+			"make a database with CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0", encoding)
+	}
+	return nil
+}
+
+// neverCancel prevents cancel requests, which pgx sends after a deadline, on a connection through a pooler: PgBouncer 1.18
+// (Debian 12) crashes when it gets one (pgbouncer/pgbouncer#801). The pooler's sessions need a statement_timeout instead.
 func neverCancel(_ context.Context, connection *pgx.ConnConfig) error {
 	var connected atomic.Bool
 	dial := connection.DialFunc
@@ -75,8 +86,8 @@ func neverCancel(_ context.Context, connection *pgx.ConnConfig) error {
 	return nil
 }
 
-// pingBriefly gives a connection that has been idle a second to show that it is alive, so that a request which meets a
-// dead one has time left for another. A connection that does not answer is closed by it, and fails pgx's own ping at once.
+// pingBriefly pings a connection that has been idle, with a timeout of one second, so that a request which gets a dead one has
+// time left for another. The failed ping closes the connection, so that pgx's own ping, which follows, fails at once.
 func pingBriefly(ctx context.Context, p stdlib.ShouldPingParams) bool {
 	if p.IdleDuration <= time.Second {
 		return false
@@ -91,31 +102,36 @@ func postgresUnavailable(err error) bool {
 	return errors.As(err, new(*pgconn.ConnectError)) || pgconn.SafeToRetry(err) || errors.As(err, &fault) && temporary(fault)
 }
 
-// unreachable reports whether PostgreSQL could not be connected to and may be later: it is not there yet, or is starting.
-// A password, a name or a certificate that is refused does not change by waiting.
+// unreachable reports whether a connection to PostgreSQL failed and may succeed later: the server is down or starting. It
+// returns false for a refused password, name or certificate.
 func unreachable(err error) bool {
 	var fault *pgconn.PgError
 	switch {
 	case !errors.As(err, new(*pgconn.ConnectError)):
 		return false
 	case errors.As(err, &fault):
-		return temporary(fault)
+		return temporary(fault) && (fault.Code != "08P01" || !poolerRefusal.MatchString(fault.Message))
 	}
 	return !errors.As(err, new(*tls.CertificateVerificationError))
 }
 
-// temporary reports whether a fault may be gone later, by its SQLSTATE and mostly by the class of that (PostgreSQL's
+// poolerRefusal matches what does not change by waiting, in the words of PgBouncer and of the server behind it. PgBouncer 1.18
+// gives every fault of a connection the same code, 08P01.
+var poolerRefusal = regexp.MustCompile(`authentication failed|does not exist|^no such (user|database)|^unsupported startup parameter|` +
+	`^bouncer config error|pg_hba\.conf|permission denied|not permitted to log in|not allow connections`)
+
+// temporary reports whether the same statement may succeed later, by its SQLSTATE or the class of it (PostgreSQL's
 // documentation, appendix A).
 func temporary(fault *pgconn.PgError) bool {
 	switch fault.Code[:min(2, len(fault.Code))] {
 	case "08", // connection exception
-		"40", // transaction rollback: a deadlock, say
+		"40", // transaction rollback, such as a deadlock
 		"53", // insufficient resources
 		"57", // operator intervention: shutting down, starting up, a statement cancelled
 		"58": // system error
 		return true
 	}
-	// A lock not available; a replica, or a primary being switched; a statement prepared before a migration.
+	// A lock is not available; the server is read-only, as during a failover; a statement was prepared before a migration.
 	return fault.Code == "55P03" || fault.Code == "25006" || fault.Code == "0A000"
 }
 

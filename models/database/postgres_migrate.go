@@ -14,6 +14,20 @@ const migrationLock = 0x7461736b617069 // "taskapi"
 
 func (postgresEngine) inspect(*gorm.DB) error { return nil }
 
+// missingRights implements [migrations]. The sequences are those that the defaults of the columns use.
+func (postgresEngine) missingRights(db *gorm.DB, table string) (grants []string, err error) {
+	return query[[]string](db, `WITH target AS (SELECT to_regclass(?) AS id)
+		SELECT format('GRANT %s ON %s TO %I', string_agg(needed, ', '), id::regclass, current_user)
+		FROM target, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS needed
+		WHERE NOT has_table_privilege(id, needed) GROUP BY id
+		UNION ALL
+		SELECT format('GRANT USAGE ON SEQUENCE %s TO %I', used.oid::regclass, current_user)
+		FROM target JOIN pg_attrdef ON adrelid = id
+		JOIN pg_depend ON classid = 'pg_attrdef'::regclass AND objid = pg_attrdef.oid AND refclassid = 'pg_class'::regclass
+		JOIN pg_class used ON used.oid = refobjid
+		WHERE CASE used.relkind WHEN 'S' THEN NOT has_sequence_privilege(used.oid, 'USAGE') END`, db.Statement.Quote(table))
+}
+
 func (postgresEngine) lock(tx *gorm.DB) error {
 	return tx.Exec("SELECT pg_advisory_xact_lock(?)", migrationLock).Error
 }
@@ -25,8 +39,8 @@ func (e postgresEngine) Migrator(db *gorm.DB) gorm.Migrator {
 	return postgresMigrator{e.Dialector.Migrator(db).(postgres.Migrator)}
 }
 
-// postgresMigrator leaves the columns that it finds as they are. GORM's own would alter them to match the model, which
-// has cut texts short.
+// postgresMigrator leaves the columns that it finds as they are. GORM's own would alter them to match the model, and
+// could truncate texts.
 type postgresMigrator struct{ postgres.Migrator }
 
 func (postgresMigrator) MigrateColumn(any, *schema.Field, gorm.ColumnType) error { return nil }
@@ -61,8 +75,8 @@ func (postgresEngine) ownerKeys(db *gorm.DB, table, users string) ([]ownerKey, e
 		db.Statement.Quote(users), db.Statement.Quote(table))
 }
 
-// setOwnerKey implements [migrations]. It gives up after five seconds rather than hold up everyone who waits behind it for
-// the users.
+// setOwnerKey implements [migrations]. It waits at most five seconds for its locks, because other sessions would wait
+// behind it.
 func (postgresEngine) setOwnerKey(tx *gorm.DB, table, users string, keys []ownerKey, all bool) error {
 	statement, names := "SET LOCAL lock_timeout = '5s'; ALTER TABLE ? ", []any{clause.Table{Name: table}}
 	for _, key := range keys {

@@ -8,19 +8,19 @@ import (
 	"gorm.io/gorm/logger"
 )
 
-// slowStatement is how long a statement may take, its wait for a connection or for its turn included, before it is logged.
+// slowStatement is how long a statement may take, including its wait for a connection and in a queue, before it is logged.
 const slowStatement = 500 * time.Millisecond
 
-// slowLog is GORM's logger: it logs slow statements with placeholders in the place of their values, and nothing else.
+// slowLog is GORM's logger: it logs slow statements with placeholders in place of their values, and nothing else.
 type slowLog struct {
-	logger.Interface // says nothing
+	logger.Interface // logs nothing
 	log              *slog.Logger
 }
 
-// LogMode implements [logger.Interface]: there is but one mode.
+// LogMode implements [logger.Interface]: there is only one mode.
 func (l slowLog) LogMode(logger.LogLevel) logger.Interface { return l }
 
-// Trace implements [logger.Interface]. It has the text made of slow statements alone.
+// Trace implements [logger.Interface]. It builds the text of slow statements only.
 func (l slowLog) Trace(_ context.Context, begin time.Time, text func() (string, int64), err error) {
 	if took := time.Since(begin); took >= slowStatement {
 		sql, rows := text()

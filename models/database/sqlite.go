@@ -19,20 +19,20 @@ import (
 )
 
 const (
-	// sqliteConns bounds the connections to a file: one for the statement that writes, the others for those that read.
+	// sqliteConns limits the connections to a file: one is for the statement that writes, the others for those that read.
 	sqliteConns = 4
 	// sqliteBusy is how long a statement waits for another program's lock on the file; lockWait sets it.
 	sqliteBusy = 5 * time.Second
 	lockWait   = "busy_timeout(5000)"
 )
 
-// sqliteOptions are those of a connection by its purpose.
+// sqliteOptions are the options of a connection by its purpose.
 var sqliteOptions = map[purpose]url.Values{
-	// As PostgreSQL does where the two differ: foreign keys are enforced, a commit is on the disk before it is acknowledged
-	// (synchronous FULL), and a writer waits for another's lock. Readers never wait, because the file is in WAL mode.
+	// As on PostgreSQL, foreign keys are enforced, a commit is on the disk before it is acknowledged (synchronous FULL), and a
+	// writer waits for the lock of another. Readers do not wait, because the file is in WAL mode.
 	serving:    {"_pragma": {lockWait, "foreign_keys(1)", "synchronous(FULL)"}, "_txlock": {"immediate"}, "_time_format": timeFormat},
 	copySource: {"_pragma": {lockWait}, "mode": {"ro"}},
-	// A file that counts for nothing before it is whole needs no journal, and one flush.
+	// An incomplete file is never used, so it needs no journal, and a flush only at the end.
 	copyTarget: {"_pragma": {"journal_mode(OFF)", "synchronous(OFF)"}, "_time_format": timeFormat},
 }
 
@@ -41,7 +41,7 @@ var timeFormat = []string{"sqlite"}
 
 type sqliteEngine struct {
 	*sqlite.Dialector
-	temporary *os.File // of a copy's target, which gets its own name, path, when it is published
+	temporary *os.File // the file of a copy's target, until it is published as path
 	path      string
 }
 
@@ -49,16 +49,28 @@ func newSQLite(path string, purpose purpose) (_ engine, err error) {
 	e := sqliteEngine{path: path}
 	switch purpose {
 	case serving:
-		// Made here, a new file is its owner's; SQLite gives -wal and -shm the same mode.
-		if file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600); err == nil {
+		// Created here, a new file is readable by its owner only. SQLite gives -wal and -shm the same mode.
+		file, made := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+		info, _ := os.Stat(path)
+		switch {
+		case made == nil:
 			_ = file.Close()
+		case !errors.Is(made, fs.ErrExist):
+			err = made
+		case info != nil && info.IsDir(): // Docker makes one in the place of a file that it cannot mount
+			err = fmt.Errorf("%s is a directory", path)
 		}
 	case copySource:
 		_, err = os.Stat(path)
 	case copyTarget:
 		e.temporary, err = createTemporary(path)
 	}
-	if err != nil {
+	switch dir, _ := filepath.Abs(filepath.Dir(path)); {
+	case errors.Is(err, fs.ErrNotExist) && purpose != copySource:
+		return nil, fmt.Errorf("there is no directory %s", dir)
+	case errors.Is(err, fs.ErrPermission) && purpose != copySource:
+		return nil, fmt.Errorf("the user %d may not make files in the directory %s", os.Getuid(), dir)
+	case err != nil:
 		return nil, err
 	}
 	if e.temporary != nil {
@@ -109,7 +121,7 @@ func sqliteUnavailable(err error) bool {
 }
 
 // createTemporary makes a file beside path to write a copy into. It returns [fs.ErrExist] if there is a file at path, and
-// an error if there is one beside it that SQLite would take for the new file's journal.
+// an error if there is one beside it that SQLite would read as the journal of the new file.
 func createTemporary(path string) (*os.File, error) {
 	if _, err := os.Lstat(path); err == nil {
 		return nil, fs.ErrExist
@@ -144,20 +156,20 @@ func (sqliteEngine) setLastID(tx *gorm.DB, table string, id int64) error {
 	return tx.Exec("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", table, id).Error
 }
 
-// publish implements [copies]. It replaces no file that has come meanwhile.
+// publish implements [copies]. It does not replace a file that was created in the meantime.
 func (e sqliteEngine) publish() error {
 	if e.temporary == nil {
 		return nil
 	}
 	err := e.temporary.Sync()
 	if err == nil {
-		// Unlike a rename, a link never replaces a file. Some file systems have none.
+		// Unlike a rename, a link does not replace a file. Some file systems have no links.
 		if err = os.Link(e.temporary.Name(), e.path); err != nil && !errors.Is(err, fs.ErrExist) {
 			err = os.Rename(e.temporary.Name(), e.path)
 		}
 	}
 	if dir, open := os.Open(filepath.Dir(e.path)); err == nil && open == nil {
-		_ = dir.Sync() // not every system can
+		_ = dir.Sync() // not possible on every system
 		_ = dir.Close()
 	}
 	return err

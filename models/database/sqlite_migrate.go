@@ -35,11 +35,14 @@ func (sqliteEngine) inspect(db *gorm.DB) error {
 	return nil
 }
 
+// missingRights implements [migrations]: SQLite has no rights but the file's.
+func (sqliteEngine) missingRights(*gorm.DB, string) (grants []string, err error) { return nil, nil }
+
 // lock implements [migrations]: SQLite's transactions begin with the write lock.
 func (sqliteEngine) lock(*gorm.DB) error { return nil }
 
-// finish implements [migrations]: it turns the file's WAL mode on, which the file keeps. It waits for other programs that
-// use the file, as busy_timeout says. SQLite itself does not when it changes the mode: of two that change it, neither could go on.
+// finish implements [migrations]: it sets the WAL mode, which is stored in the file. It waits for other programs that use the
+// file, because SQLite ignores busy_timeout when it changes the mode: two programs that change it would wait for each other.
 func (sqliteEngine) finish(db *gorm.DB) error {
 	for deadline := time.Now().Add(sqliteBusy); ; time.Sleep(10 * time.Millisecond) {
 		err := db.Exec("PRAGMA journal_mode = WAL").Error
@@ -56,7 +59,7 @@ func (e sqliteEngine) Migrator(db *gorm.DB) gorm.Migrator {
 }
 
 // sqliteMigrator leaves the columns that it finds as they are. GORM's own would rewrite the table at every start, because
-// the types that the driver reports depend on the rows, and would forget which ids were given out.
+// the types that the driver reports depend on the rows, and would lose the last id that was given out.
 type sqliteMigrator struct{ sqlite.Migrator }
 
 func (sqliteMigrator) MigrateColumn(any, *schema.Field, gorm.ColumnType) error { return nil }
@@ -109,8 +112,8 @@ func (e sqliteEngine) setOwnerKey(tx *gorm.DB, table, users string, _ []ownerKey
 	return tx.Exec("PRAGMA foreign_key_check(?)", clause.Table{Name: table}).Error // fails if the id is not unique
 }
 
-// CreateConstraint implements [gorm.Migrator] for checks. GORM's own would copy the table, and lose columns of tables
-// that another program made, their indexes, and which ids were given out.
+// CreateConstraint implements [gorm.Migrator] for checks. GORM's own would copy the table, and lose columns and indexes that
+// another program made, and the last id that was given out.
 func (m sqliteMigrator) CreateConstraint(model any, name string) error {
 	return m.RunWithValue(model, func(stmt *gorm.Statement) error {
 		constraint, table := m.GuessConstraintInterfaceAndTable(stmt, name)
@@ -130,14 +133,14 @@ func (m sqliteMigrator) CreateConstraint(model any, name string) error {
 	})
 }
 
-// withConstraint puts a constraint at the end of a table's definition.
+// withConstraint returns a table's definition with one more constraint.
 func withConstraint(definition, constraint string) string {
 	end := strings.LastIndexByte(definition, ')')
 	return definition[:end] + "," + constraint + definition[end:]
 }
 
-// redefine edits a table's definition where it stands, which touches no row, index or trigger, nor the ids given out: the
-// simpler of the procedures in https://www.sqlite.org/lang_altertable.html#otheralter. It does not check rows against the
+// redefine edits a table's definition in place. It changes no row, index, trigger or last id. It is the simpler of the
+// procedures in https://www.sqlite.org/lang_altertable.html#otheralter. It does not check rows against the
 // new definition. A definition that cannot be read fails the next statement, and with it the transaction.
 func redefine(tx *gorm.DB, table string, edit func(definition string) string) error {
 	var (

@@ -7,10 +7,9 @@ import (
 	"gorm.io/gorm"
 )
 
-// queues is the GORM plugin that has statements on an SQLite file wait for their turn in the order in which they came, and
-// without a connection: one at a time may write, and as many read as leave it a connection. SQLite by itself has those that
-// find the file locked try again now and then, and database/sql picks one of those that wait for a connection at random:
-// under load some would wait many times as long as others, and a few until their deadline. SQL text and other programs still do.
+// queues is the GORM plugin that queues statements on an SQLite file, first come, first served, before they take a connection:
+// one statement writes at a time, and sqliteConns-1 read. Without it, SQLite polls a locked file and database/sql picks a
+// waiting request at random, so that under load some requests would wait until their deadline. SQL text is not queued.
 type queues struct{ write, read queue }
 
 func newQueues() queues {
@@ -28,7 +27,8 @@ func (q queues) Initialize(db *gorm.DB) error {
 		callbacks.Update().Before("gorm:update").Register("taskapi:acquire", q.write.acquire),
 		callbacks.Delete().Before("gorm:delete").Register("taskapi:acquire", q.write.acquire),
 		callbacks.Query().Before("gorm:query").Register("taskapi:acquire", q.read.acquire),
-		// Hooks and associations, which follow, may have statements of their own.
+		callbacks.Row().Before("gorm:row").Register("taskapi:acquire", q.read.acquireForRows),
+		// Hooks and associations run after the release, because they may have statements of their own.
 		callbacks.Create().After("gorm:create").Before("gorm:save_after_associations").Register("taskapi:release", q.write.release),
 		callbacks.Update().After("gorm:update").Before("gorm:save_after_associations").Register("taskapi:release", q.write.release),
 		callbacks.Delete().After("gorm:delete").Before("gorm:after_delete").Register("taskapi:release", q.write.release),
@@ -36,14 +36,14 @@ func (q queues) Initialize(db *gorm.DB) error {
 	)
 }
 
-// queue has room for those whose turn it is. Go serves the others that send to it in order.
+// queue has room for the statements that run. Go serves the senders that wait in order.
 type queue chan struct{}
 
-// acquired is the instance setting under which a statement keeps what stops its release by the end of its context.
+// acquired is the name of a statement's setting: the function that stops the release at the end of the context.
 const acquired = "taskapi:acquired"
 
-// acquire waits for a statement's turn, unless its transaction has had that. The turn ends with the statement's context at
-// the latest, so that a panic does not keep all others out.
+// acquire waits in the queue, unless the statement is in a transaction. The end of the statement's context releases it too, so
+// that a panic does not block the queue.
 func (q queue) acquire(db *gorm.DB) {
 	if _, inside := db.Statement.ConnPool.(gorm.TxCommitter); inside || db.Error != nil {
 		return
@@ -54,6 +54,14 @@ func (q queue) acquire(db *gorm.DB) {
 		db.InstanceSet(acquired, context.AfterFunc(ctx, func() { <-q }))
 	case <-ctx.Done():
 		_ = db.AddError(ctx.Err())
+	}
+}
+
+// acquireForRows waits for the turn of a statement whose rows its caller scans. The turn ends with the statement's context.
+// SQL text and contexts without an end have no turn.
+func (q queue) acquireForRows(db *gorm.DB) {
+	if db.Statement.SQL.Len() == 0 && db.Statement.Context.Done() != nil {
+		q.acquire(db)
 	}
 }
 

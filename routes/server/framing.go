@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"regexp"
 	"slices"
 	"time"
 
@@ -27,7 +28,7 @@ type malformed struct {
 // Close implements [io.Closer]. Fasthttp calls it after it has written the answer. It reads and drops what the client still
 // sends, because an immediate close would reset the connection and lose the answer (RFC 9112, section 9.6).
 func (m malformed) Close() error {
-	if conn, ok := m.conn.(*net.TCPConn); ok {
+	if conn, ok := m.conn.(*conn); ok {
 		_ = conn.CloseWrite()
 		_ = conn.SetReadDeadline(time.Now().Add(lingerTime))
 		_, _ = io.Copy(io.Discard, conn)
@@ -48,7 +49,7 @@ func CheckFraming(app *fiber.App) {
 	server.ErrorHandler = func(ctx *fasthttp.RequestCtx, err error) { mark(ctx, readError(err)) }
 	server.Handler = func(ctx *fasthttp.RequestCtx) {
 		chunked, valid := parseFraming(&ctx.Request.Header)
-		if !valid {
+		if !valid || sentBareLine(ctx, chunked) {
 			mark(ctx, fiber.ErrBadRequest)
 			return
 		}
@@ -81,10 +82,37 @@ func readError(err error) error {
 	return fiber.ErrBadRequest
 }
 
+// sentBareLine reports whether the client ended a request line in a bare LF. Those that are in a body do not count.
+func sentBareLine(ctx *fasthttp.RequestCtx, chunked bool) bool {
+	conn, ok := ctx.Conn().(*conn)
+	if ok && conn.bareLines > 0 && !chunked {
+		conn.bareLines -= countBareLines(ctx.Request.Body())
+	}
+	return ok && conn.bareLines > 0
+}
+
+// authority is the grammar of a host with or without a port (RFC 3986, section 3.2), without user information.
+var authority = regexp.MustCompile(`^(\[[0-9A-Fa-f:.]+\]|[\w.~!$&'()*+,;=%-]+)(:\d*)?$`)
+
+// validTarget reports whether a request's target has no fragment, and no user information (RFC 9112, section 3.2; RFC 9110,
+// section 4.2.4).
+func validTarget(target []byte) bool {
+	if _, rest, absolute := bytes.Cut(target, []byte("://")); absolute && target[0] != '/' {
+		end := bytes.IndexAny(rest, "/?#")
+		if end < 0 {
+			end = len(rest)
+		}
+		if !authority.Match(rest[:end]) {
+			return false
+		}
+	}
+	return !bytes.Contains(target, []byte("#"))
+}
+
 // parseFraming reports whether a request's body is chunked, and whether its head is valid. Fasthttp accepts some heads that
-// RFC 9112 forbids (sections 2.3, 5.1, 5.2, 6.1), because proxies disagree on where such a request ends.
+// RFC 9112 forbids (sections 2.2, 2.3, 3.2, 5.1, 5.2, 6.1), because proxies disagree on where such a request ends or leads.
 func parseFraming(head *fasthttp.RequestHeader) (chunked, valid bool) {
-	if version := string(head.Protocol()); version != "HTTP/1.1" && version != "HTTP/1.0" {
+	if version := string(head.Protocol()); version != "HTTP/1.1" && version != "HTTP/1.0" || !validTarget(head.RequestURI()) {
 		return false, false
 	}
 	var length, coding bool
@@ -94,6 +122,10 @@ func parseFraming(head *fasthttp.RequestHeader) (chunked, valid bool) {
 			return false, false // a space in a name, a folded line, or a bare LF
 		}
 		switch {
+		case bytes.EqualFold(name, []byte(fiber.HeaderHost)):
+			if !authority.Match(bytes.TrimSpace(value)) {
+				return false, false
+			}
 		case bytes.EqualFold(name, []byte(fiber.HeaderContentLength)):
 			length = true
 		case bytes.EqualFold(name, []byte(fiber.HeaderTransferEncoding)):

@@ -19,15 +19,14 @@ import (
 // drainTimeout limits the shutdown. Requests in flight have shorter deadlines.
 const drainTimeout = config.MaxRequestTimeout + time.Second
 
-// sendBuffer is about how many bytes of an answer the system buffers for a client that does not read. The default grows to
-// megabytes, and many such clients would use up the memory for TCP.
-const sendBuffer = 128 << 10
+// metricsIdleTimeout is longer than the usual intervals of Prometheus.
+const metricsIdleTimeout = 75 * time.Second
 
 // Serve answers requests until ctx ends. Then it refuses new requests, waits for those in flight, and returns within ten
 // seconds.
 func Serve(ctx context.Context, app *fiber.App, inner net.Listener, drain *middleware.Drain) error {
 	failed := make(chan error, 1)
-	go func() { failed <- app.Listener(listener{inner}) }()
+	go func() { failed <- app.Listener(listener{inner, app.Config().IdleTimeout}) }()
 	select {
 	case err := <-failed:
 		return err
@@ -53,25 +52,7 @@ func ServeMetrics(address string, handler http.Handler, log *slog.Logger) error 
 		return fmt.Errorf("METRICS_ADDR: %w", err)
 	}
 	log.Info("metrics", "address", listener.Addr().String())
-	server := &http.Server{Handler: handler, ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second, IdleTimeout: time.Minute}
+	server := &http.Server{Handler: handler, ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second, IdleTimeout: metricsIdleTimeout}
 	go func() { _ = server.Serve(listener) }()
 	return nil
-}
-
-// listener waits while the system has no file descriptors, an error at which fasthttp would stop, and sets [sendBuffer].
-type listener struct{ net.Listener }
-
-// Accept implements [net.Listener].
-func (l listener) Accept() (net.Conn, error) {
-	for wait := 5 * time.Millisecond; ; wait = min(2*wait, time.Second) {
-		conn, err := l.Listener.Accept()
-		if tcp, ok := conn.(*net.TCPConn); ok {
-			_ = tcp.SetWriteBuffer(sendBuffer)
-		}
-		var shortage interface{ Temporary() bool }
-		if err == nil || !errors.As(err, &shortage) || !shortage.Temporary() {
-			return conn, err
-		}
-		time.Sleep(wait)
-	}
 }

@@ -18,8 +18,8 @@ import (
 	"taskapi/routes"
 )
 
-// note is a second resource, which only tests declare.
-type note struct {
+// memo is a second resource, which only tests declare.
+type memo struct {
 	ID        int64     `json:"id" gorm:"primaryKey"`
 	UserID    string    `json:"user_id" gorm:"<-:create;size:255;not null;index"`
 	Text      string    `json:"text" gorm:"size:200;not null"`
@@ -27,28 +27,28 @@ type note struct {
 	UpdatedAt time.Time `json:"updated_at" gorm:"not null"`
 }
 
-// notes handles the requests on notes. One of its operations may leak.
-type notes struct {
+// memos handles the requests on memos. One of its operations may leak.
+type memos struct {
 	db   *gorm.DB
 	leak string
 }
 
-// withNotes declares notes whose handlers are correct, but for the operation that leaks, if any.
-func withNotes(leak string) declared {
-	return declared{models: []any{&note{}}, routes: func(db *gorm.DB) []routes.Route {
-		n := notes{db, leak}
+// withMemos declares memos whose handlers are correct, but for the operation that leaks, if any.
+func withMemos(leak string) declared {
+	return declared{models: []any{&memo{}}, routes: func(db *gorm.DB) []routes.Route {
+		n := memos{db, leak}
 		return []routes.Route{
-			{Method: fiber.MethodGet, Path: "/api/notes", Handler: n.list},
-			{Method: fiber.MethodPost, Path: "/api/notes", Handler: n.create},
-			{Method: fiber.MethodGet, Path: "/api/notes/:id", Handler: n.get},
-			{Method: fiber.MethodPut, Path: "/api/notes/:id", Handler: n.replace},
-			{Method: fiber.MethodDelete, Path: "/api/notes/:id", Handler: n.remove},
+			{Method: fiber.MethodGet, Path: "/api/memos", Handler: n.list},
+			{Method: fiber.MethodPost, Path: "/api/memos", Handler: n.create},
+			{Method: fiber.MethodGet, Path: "/api/memos/:id", Handler: n.get},
+			{Method: fiber.MethodPut, Path: "/api/memos/:id", Handler: n.replace},
+			{Method: fiber.MethodDelete, Path: "/api/memos/:id", Handler: n.remove},
 		}
 	}}
 }
 
 // rows begins a statement of an operation: a fresh chain, confined to the caller's rows unless the operation leaks.
-func (n notes) rows(c *fiber.Ctx, operation string) *gorm.DB {
+func (n memos) rows(c *fiber.Ctx, operation string) *gorm.DB {
 	db := n.db.WithContext(c.UserContext())
 	if operation == n.leak {
 		return models.AcrossOwners(db)
@@ -56,7 +56,7 @@ func (n notes) rows(c *fiber.Ctx, operation string) *gorm.DB {
 	return db.Scopes(models.OwnedBy(middleware.UserID(c)))
 }
 
-func (n notes) list(c *fiber.Ctx) error {
+func (n memos) list(c *fiber.Ctx) error {
 	query := n.rows(c, "list")
 	if text := c.Query("q"); text != "" {
 		query = n.rows(c, "search").Where("text = ?", text)
@@ -67,16 +67,16 @@ func (n notes) list(c *fiber.Ctx) error {
 	if limit := c.QueryInt("limit"); limit > 0 {
 		query = query.Limit(limit)
 	}
-	list := []note{}
+	list := []memo{}
 	if err := query.Order("id DESC").Find(&list).Error; err != nil {
 		return err
 	}
 	if len(list) > 0 && c.Query("limit") != "" {
-		c.Set(fiber.HeaderLink, fmt.Sprintf(`</api/notes?limit=%s&cursor=%d>; rel="next"`, c.Query("limit"), list[len(list)-1].ID))
+		c.Set(fiber.HeaderLink, fmt.Sprintf(`</api/memos?limit=%s&cursor=%d>; rel="next"`, c.Query("limit"), list[len(list)-1].ID))
 	}
 	if c.Query("count") == "true" {
 		var count int64
-		if err := n.rows(c, "count").Model(&note{}).Count(&count).Error; err != nil {
+		if err := n.rows(c, "count").Model(&memo{}).Count(&count).Error; err != nil {
 			return err
 		}
 		c.Set("X-Total-Count", fmt.Sprint(count))
@@ -84,12 +84,12 @@ func (n notes) list(c *fiber.Ctx) error {
 	return c.JSON(list)
 }
 
-func (n notes) create(c *fiber.Ctx) error {
-	in, err := readNote(c)
+func (n memos) create(c *fiber.Ctx) error {
+	in, err := readMemo(c)
 	if err != nil {
 		return err
 	}
-	row := note{UserID: middleware.UserID(c), Text: in.Text}
+	row := memo{UserID: middleware.UserID(c), Text: in.Text}
 	if n.leak == "create" && in.UserID != "" {
 		row.UserID = in.UserID
 	}
@@ -99,12 +99,12 @@ func (n notes) create(c *fiber.Ctx) error {
 	return c.Status(fiber.StatusCreated).JSON(row)
 }
 
-func (n notes) get(c *fiber.Ctx) error {
-	var row note
-	err := models.RequireRow(n.rows(c, "get").Where("id = ?", noteID(c)).Take(&row))
+func (n memos) get(c *fiber.Ctx) error {
+	var row memo
+	err := models.RequireRow(n.rows(c, "get").Where("id = ?", memoID(c)).Take(&row))
 	if err != nil && n.leak == "presence" {
 		var count int64
-		_ = models.AcrossOwners(n.db).Model(&note{}).Where("id = ?", noteID(c)).Count(&count)
+		_ = models.AcrossOwners(n.db).Model(&memo{}).Where("id = ?", memoID(c)).Count(&count)
 		c.Set("X-Presence", fmt.Sprint(count))
 	}
 	if err != nil {
@@ -113,8 +113,8 @@ func (n notes) get(c *fiber.Ctx) error {
 	return c.JSON(row)
 }
 
-func (n notes) replace(c *fiber.Ctx) error {
-	in, err := readNote(c)
+func (n memos) replace(c *fiber.Ctx) error {
+	in, err := readMemo(c)
 	if err != nil {
 		return err
 	}
@@ -122,46 +122,46 @@ func (n notes) replace(c *fiber.Ctx) error {
 	if c.Get(fiber.HeaderIfMatch) != "" {
 		operation = "replace if"
 	}
-	var row note
-	update := n.rows(c, operation).Model(&row).Clauses(clause.Returning{}).Where("id = ?", noteID(c))
+	var row memo
+	update := n.rows(c, operation).Model(&row).Clauses(clause.Returning{}).Where("id = ?", memoID(c))
 	if err := models.RequireRow(update.Update("text", in.Text)); err != nil {
 		return err
 	}
 	return c.JSON(row)
 }
 
-func (n notes) remove(c *fiber.Ctx) error {
-	err := models.RequireRow(n.rows(c, "remove").Where("id = ?", noteID(c)).Delete(&note{}))
+func (n memos) remove(c *fiber.Ctx) error {
+	err := models.RequireRow(n.rows(c, "remove").Where("id = ?", memoID(c)).Delete(&memo{}))
 	if err == nil {
 		c.Status(fiber.StatusNoContent)
 	}
 	return err
 }
 
-// noteID is the path's id, or 0, which no note has.
-func noteID(c *fiber.Ctx) int64 {
+// memoID is the path's id, or 0, which no memo has.
+func memoID(c *fiber.Ctx) int64 {
 	id, _ := strconv.ParseInt(c.Params("id"), 10, 64)
 	return id
 }
 
-type noteInput struct {
+type memoInput struct {
 	Text   string `json:"text"`
 	UserID string `json:"user_id"` // for the leak
 }
 
-func readNote(c *fiber.Ctx) (in noteInput, err error) {
+func readMemo(c *fiber.Ctx) (in memoInput, err error) {
 	if json.Unmarshal(c.Body(), &in) != nil || in.Text == "" {
 		return in, fiber.ErrUnprocessableEntity
 	}
 	return in, nil
 }
 
-// noteDocument returns a new document of the program and its notes.
-func noteDocument(t testing.TB) *openapi3.T {
+// memoDocument returns a new document of the program and its memos.
+func memoDocument(t testing.TB) *openapi3.T {
 	t.Helper()
 	doc, err := openapi3.NewLoader().LoadFromData(routes.Document())
 	require.NoError(t, err)
-	further, err := openapi3.NewLoader().LoadFromData([]byte(notesYAML))
+	further, err := openapi3.NewLoader().LoadFromData([]byte(memosYAML))
 	require.NoError(t, err)
 	for path, item := range further.Paths.Map() {
 		doc.Paths.Set(path, item)
@@ -169,41 +169,41 @@ func noteDocument(t testing.TB) *openapi3.T {
 	return doc
 }
 
-const notesYAML = `
+const memosYAML = `
 openapi: 3.1.0
-info: {title: Notes, version: 1.0.0}
+info: {title: Memos, version: 1.0.0}
 paths:
-  /api/notes:
+  /api/memos:
     get:
-      operationId: list_notes
+      operationId: list_memos
       parameters:
         - {name: q, in: query, schema: {type: string}, example: Call Ann}
         - {name: limit, in: query, schema: {type: integer, minimum: 1}}
         - {name: cursor, in: query, schema: {type: string}, example: '7'}
         - {name: count, in: query, schema: {type: boolean}}
-      responses: {'200': {description: The notes.}}
+      responses: {'200': {description: The memos.}}
     post:
-      operationId: create_note
-      requestBody: {$ref: '#/components/requestBodies/Note'}
-      responses: {'201': {description: The note.}}
-  /api/notes/{id}:
+      operationId: create_memo
+      requestBody: {$ref: '#/components/requestBodies/Memo'}
+      responses: {'201': {description: The memo.}}
+  /api/memos/{id}:
     parameters:
       - {name: id, in: path, required: true, schema: {type: integer}}
     get:
-      operationId: get_note
-      responses: {'200': {description: The note.}}
+      operationId: get_memo
+      responses: {'200': {description: The memo.}}
     put:
-      operationId: replace_note
+      operationId: replace_memo
       parameters:
         - {name: If-Match, in: header, schema: {type: string}, example: '*'}
-      requestBody: {$ref: '#/components/requestBodies/Note'}
-      responses: {'200': {description: The note.}}
+      requestBody: {$ref: '#/components/requestBodies/Memo'}
+      responses: {'200': {description: The memo.}}
     delete:
-      operationId: delete_note
-      responses: {'204': {description: The note is gone.}}
+      operationId: delete_memo
+      responses: {'204': {description: The memo is gone.}}
 components:
   requestBodies:
-    Note:
+    Memo:
       content:
         application/json:
           schema: {type: object, properties: {text: {type: string}}}

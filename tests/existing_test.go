@@ -15,46 +15,48 @@ import (
 	"taskapi/models/database"
 )
 
-const tasksElsewhere = "CREATE TABLE tasks (%s, %s NOT NULL, title TEXT NOT NULL, description TEXT, %s NOT NULL, created_at TIMESTAMP NOT NULL, updated_at TIMESTAMP NOT NULL)"
+const existingTasks = "CREATE TABLE tasks (%s, %s NOT NULL, title TEXT NOT NULL, description TEXT, %s NOT NULL, created_at TIMESTAMP NOT NULL, updated_at TIMESTAMP NOT NULL)"
 
-// foreignTables are tables of other programs that have the names of ours, with what the refusal says of each.
-var foreignTables = map[string]string{
-	"CREATE TABLE tasks (name VARCHAR(100) NOT NULL)":                                                                "it has no column id",
-	"CREATE TABLE tasks (id SERIAL PRIMARY KEY, title TEXT NOT NULL)":                                                "it has no column user_id",
-	"CREATE TABLE users (id SERIAL PRIMARY KEY, email TEXT NOT NULL)":                                                "its column id is of type integer: if it holds the accounts, set auth_users_table=users",
-	fmt.Sprintf(tasksElsewhere, "id UUID PRIMARY KEY", "user_id TEXT", "completed BOOLEAN"):                          "its column id is of type uuid",
-	fmt.Sprintf(tasksElsewhere, "id BIGINT NOT NULL PRIMARY KEY", "user_id TEXT", "completed BOOLEAN"):               "its column id demands a value",
-	fmt.Sprintf(tasksElsewhere, "id SERIAL PRIMARY KEY", "user_id INTEGER", "completed BOOLEAN"):                     "its column user_id is of type integer",
-	fmt.Sprintf(tasksElsewhere, "id SERIAL PRIMARY KEY", "user_id TEXT", "completed CHAR(1)"):                        "its column completed is of type char",
-	fmt.Sprintf(tasksElsewhere, "id SERIAL PRIMARY KEY", "project TEXT NOT NULL, user_id TEXT", "completed BOOLEAN"): "its column project demands a value",
+// existingTables are tables of other programs with the names of the program's tables, each with words of the refusal.
+var existingTables = map[string]string{
+	"CREATE TABLE tasks (name VARCHAR(100) NOT NULL)":                                                               "it has no column id",
+	"CREATE TABLE tasks (id SERIAL PRIMARY KEY, title TEXT NOT NULL)":                                               "it has no column user_id",
+	"CREATE TABLE users (id SERIAL PRIMARY KEY, email TEXT NOT NULL)":                                               "its column id is of type integer: if it holds the accounts, set auth_users_table=users",
+	fmt.Sprintf(existingTasks, "id UUID PRIMARY KEY", "user_id TEXT", "completed BOOLEAN"):                          "its column id is of type uuid",
+	fmt.Sprintf(existingTasks, "id BIGINT NOT NULL PRIMARY KEY", "user_id TEXT", "completed BOOLEAN"):               "its column id demands a value",
+	fmt.Sprintf(existingTasks, "id SERIAL PRIMARY KEY", "user_id INTEGER", "completed BOOLEAN"):                     "its column user_id is of type integer",
+	fmt.Sprintf(existingTasks, "id SERIAL PRIMARY KEY", "user_id TEXT", "completed CHAR(1)"):                        "its column completed is of type char",
+	fmt.Sprintf(existingTasks, "id SERIAL PRIMARY KEY", "project TEXT NOT NULL, user_id TEXT", "completed BOOLEAN"): "its column project demands a value",
 }
 
 func TestATableOfAnotherProgramStopsTheStartAndIsLeftAsItIs(t *testing.T) {
 	buildProgram(t)
 	eachDatabase(t, func(t *testing.T, databaseURL string) {
 		file, sqlite := strings.CutPrefix(databaseURL, "sqlite://")
-		for table, reason := range foreignTables {
-			if sqlite {
-				_ = os.Remove(file)
-				elsewhere := openElsewhere(t, databaseURL, strings.ReplaceAll(table, "SERIAL", "INTEGER"))
-				require.NoError(t, elsewhere.Close())
-				untouched(t, file, func() { cannotOpen(t, databaseURL, reason) })
-				continue
-			}
-			elsewhere := openElsewhere(t, databaseURL, "DROP TABLE IF EXISTS tasks, users", table)
-			schema := func() (text string) {
-				require.NoError(t, elsewhere.QueryRow(`SELECT string_agg(attrelid::regclass || ' ' || attname || ' ' || format_type(atttypid, atttypmod), ',')
-					FROM pg_attribute JOIN pg_class ON attrelid = pg_class.oid WHERE relnamespace = 'public'::regnamespace`).Scan(&text))
-				return text
-			}
-			before := schema()
-			cannotOpen(t, databaseURL, reason)
-			require.Equal(t, before, schema())
+		for table, reason := range existingTables {
+			t.Run(reason, func(t *testing.T) {
+				if sqlite {
+					_ = os.Remove(file)
+					direct := openDirectly(t, databaseURL, strings.ReplaceAll(table, "SERIAL", "INTEGER"))
+					require.NoError(t, direct.Close())
+					untouched(t, file, func() { cannotOpen(t, databaseURL, reason) })
+					return
+				}
+				direct := openDirectly(t, databaseURL, "DROP TABLE IF EXISTS tasks, users", table)
+				schema := func() (text string) {
+					require.NoError(t, direct.QueryRow(`SELECT string_agg(attrelid::regclass || ' ' || attname || ' ' || format_type(atttypid, atttypmod), ',')
+						FROM pg_attribute JOIN pg_class ON attrelid = pg_class.oid WHERE relnamespace = 'public'::regnamespace`).Scan(&text))
+					return text
+				}
+				before := schema()
+				cannotOpen(t, databaseURL, reason)
+				require.Equal(t, before, schema())
+			})
 		}
 	})
 }
 
-// cannotOpen demands that the program refuses to start, in one line that names the database and the reason.
+// cannotOpen requires that the program does not start, and writes one line with the database and the reason.
 func cannotOpen(t testing.TB, databaseURL, reason string) {
 	t.Helper()
 	got := newHome(t).run(t, append(inDevelopment, "PORT=0", "DATABASE_URL="+databaseURL))
@@ -65,7 +67,7 @@ func cannotOpen(t testing.TB, databaseURL, reason string) {
 	require.Contains(t, strings.ToLower(got.stderr), reason)
 }
 
-// untouched demands that a file, all that is beside it and its time are the same afterwards.
+// untouched requires that do changes neither a file, nor its time, nor the names of the files beside it.
 func untouched(t testing.TB, file string, do func()) {
 	t.Helper()
 	long := time.Now().Add(-time.Hour).Truncate(time.Second)
@@ -130,24 +132,24 @@ func TestAFileThatIsNoSoundDatabaseOfOursStopsTheStartAndIsLeftAsItIs(t *testing
 	for _, mode := range []string{"DELETE", "WAL"} {
 		t.Run("another application's in the mode "+mode, func(t *testing.T) {
 			databaseURL := newSQLite(t)
-			elsewhere := openElsewhere(t, databaseURL, "PRAGMA application_id = 0x47504B47", "CREATE TABLE other (x)", "PRAGMA journal_mode = "+mode)
-			require.NoError(t, elsewhere.Close())
+			direct := openDirectly(t, databaseURL, "PRAGMA application_id = 0x47504B47", "CREATE TABLE other (x)", "PRAGMA journal_mode = "+mode)
+			require.NoError(t, direct.Close())
 			untouched(t, strings.TrimPrefix(databaseURL, "sqlite://"), func() { cannotOpen(t, databaseURL, "application_id is 0x47504b47") })
 		})
 	}
 	t.Run("a directory", func(t *testing.T) {
 		dir := filepath.Join(t.TempDir(), "tasks.db")
 		require.NoError(t, os.Mkdir(dir, 0o700))
-		untouched(t, dir, func() { cannotOpen(t, "sqlite://"+dir, "unable to open") })
+		untouched(t, dir, func() { cannotOpen(t, "sqlite://"+dir, "is a directory") })
 	})
 }
 
 func TestADatabaseThatHoldsOnlyOtherTablesIsShared(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, databaseURL string) {
-		elsewhere := openElsewhere(t, databaseURL, `CREATE TABLE "user" (id TEXT PRIMARY KEY, email TEXT NOT NULL)`, `INSERT INTO "user" VALUES ('1', 'ann@example.com')`)
+		direct := openDirectly(t, databaseURL, `CREATE TABLE "user" (id TEXT PRIMARY KEY, email TEXT NOT NULL)`, `INSERT INTO "user" VALUES ('1', 'ann@example.com')`)
 		newServer(t, databaseURL).as("ann").create(t, "x")
 		var email string
-		require.NoError(t, elsewhere.QueryRow(`SELECT email FROM "user"`).Scan(&email))
+		require.NoError(t, direct.QueryRow(`SELECT email FROM "user"`).Scan(&email))
 		require.Equal(t, "ann@example.com", email)
 	})
 }

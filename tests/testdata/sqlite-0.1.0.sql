@@ -1,0 +1,4 @@
+CREATE TABLE `users` (`id` text,`created_at` datetime NOT NULL,PRIMARY KEY (`id`),CONSTRAINT `chk_users_id` CHECK (length(id) BETWEEN 1 AND 255));
+CREATE TABLE `tasks` (`id` integer PRIMARY KEY AUTOINCREMENT,`user_id` text NOT NULL,`title` text NOT NULL,`description` text,`completed` numeric NOT NULL DEFAULT false,`created_at` datetime NOT NULL,`updated_at` datetime NOT NULL,CONSTRAINT `chk_tasks_user_id` CHECK (length(user_id) BETWEEN 1 AND 255),CONSTRAINT `chk_tasks_title` CHECK (length(title) BETWEEN 1 AND 200),CONSTRAINT `chk_tasks_description` CHECK (length(description) <= 1000),CONSTRAINT `fk_tasks_user` FOREIGN KEY (`user_id`) REFERENCES `users`(`id`) ON DELETE CASCADE);
+CREATE INDEX `idx_tasks_user_completed` ON `tasks`(`user_id`,`completed`,`created_at`,`id`);
+CREATE INDEX `idx_tasks_user_created` ON `tasks`(`user_id`,`created_at`,`id`);
