@@ -113,18 +113,18 @@ func TestTheFirstTokenAfterAStartFetchesTheKeySetItself(t *testing.T) {
 		status  int
 		atMost  time.Duration
 	}{
-		"before the first fetch": {func(*testing.T, *issuer) {}, 200, time.Second},
+		"before the first fetch": {func(*testing.T, *issuer) {}, 200, 2 * time.Second},
 		"while the retry sleeps": {func(t *testing.T, auth *issuer) {
 			require.Eventually(t, func() bool { return auth.fetches.Load() >= 5 }, waitLimit, time.Millisecond) // the next one is 1.6 s away
 			auth.publish(t, key)
-		}, 200, time.Second},
+		}, 200, 2 * time.Second},
 		"while the first fetch is slow": {func(t *testing.T, auth *issuer) {
 			auth.publish(t, key)
 			hang := *auth.hang.Load()
 			time.AfterFunc(time.Second, func() { close(hang) })
 		}, 200, 2500 * time.Millisecond},
-		"while the issuer hangs":            {func(*testing.T, *issuer) {}, 503, 3500 * time.Millisecond},
-		"while the issuer answers nonsense": {func(*testing.T, *issuer) {}, 503, time.Second},
+		"while the issuer hangs":            {func(*testing.T, *issuer) {}, 503, 4 * time.Second},
+		"while the issuer answers nonsense": {func(*testing.T, *issuer) {}, 503, 2 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -86,6 +86,7 @@ func (e explanation) describeKey() string {
 	case !slices.Contains(publicAlgorithms, algorithm) || e.keys == nil || e.unreachable != nil:
 		return "none"
 	}
-	text := fmt.Sprintf("%s, of %s at %s", printable(e.header["kid"]), cmp.Or(strings.Join(e.usable, ", "), "no usable key"), e.cfg.Issuer.KeySetURL)
+	usable := cmp.Or(strings.Join(e.usable, ", "), "no usable key")
+	text := fmt.Sprintf("%s, of %s at %s", printable(e.header["kid"]), usable, e.cfg.Issuer.KeySetURL)
 	return strings.Join(append([]string{text}, e.leftOut...), "\n  left out: ")
 }

@@ -112,7 +112,7 @@ func parseKey(text jsontext.Value) (kid string, key publicKey) {
 		key.fault = fmt.Sprintf("its use is %q", m.Use)
 	case m.KeyOps != nil && !slices.Contains(m.KeyOps, "verify"):
 		key.fault = fmt.Sprintf("its key_ops are %q", m.KeyOps)
-	case m.D != nil:
+	case m.D != nil && m.D.Kind() != 'n':
 		key.fault = "its private part is published"
 	case public == nil:
 		key.fault = fmt.Sprintf("it is not a sound key: RSA of at least %d bits, EC on P-256, P-384 or P-521, or Ed25519", minModulus)
