@@ -10,17 +10,17 @@ import (
 
 // description is what the templates of a resource are filled in from.
 type description struct {
-	Model, Path             string // Note, /api/notes
-	Singular, Plural        string // note, notes
-	Filters                 []Filter
-	Row, Input, Patch, Only fields // all fields, those of the input, those of PATCH, those of PATCH only
+	Model, Path                  string // Note, /api/notes
+	Singular, Plural             string // note, notes
+	Filters                      []Filter
+	Row, Input, Patch, PatchOnly fields // all fields, those of the input, those of PATCH, those of PATCH only
 }
 
 // describe describes a resource. The words for its rows are those of the model's name and of the path.
-func describe(model *schema.Schema, path string, filters []Filter, row, input, only fields) description {
+func describe(model *schema.Schema, path string, filters []Filter, row, input, patchOnly fields) description {
 	words := strings.ReplaceAll(schema.NamingStrategy{}.ColumnName("", model.Name), "_", " ")
 	plural := strings.ReplaceAll(path[strings.LastIndex(path, "/")+1:], "-", " ")
-	return description{model.Name, path, words, plural, filters, row, input, slices.Concat(input, only), only}
+	return description{model.Name, path, words, plural, filters, row, input, slices.Concat(input, patchOnly), patchOnly}
 }
 
 // operation returns the part of the document that the route of an operation has.

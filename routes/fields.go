@@ -58,10 +58,10 @@ func newFields(model *schema.Schema) (all fields) {
 
 var ownerType, timestampsType = reflect.TypeFor[models.Owner](), reflect.TypeFor[models.Timestamps]()
 
-// filter returns the fields of which choose reports true.
-func (all fields) filter(choose func(*field) bool) (some fields) {
+// subset returns the fields for which keep returns true.
+func (all fields) subset(keep func(*field) bool) (some fields) {
 	for _, f := range all {
-		if choose(f) {
+		if keep(f) {
 			some = append(some, f)
 		}
 	}

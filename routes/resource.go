@@ -29,16 +29,12 @@ type handlers[T models.Row, In any] struct {
 	filters      []Filter
 }
 
-// resource returns the routes of an owned model: list, create, get, replace, change and delete. The model embeds
-// [models.Owner], the struct In of the fields that clients set, and [models.Timestamps]. The constructor makes the row that
-// POST creates. PUT sets the fields of In, and PATCH those and the fields of the model with the tag patch:"true". Each route
-// is a line of the table like any other: it can be left out or replaced. docs/adding-a-resource.md has the tags; resource
-// panics with the name of a field whose tags are not sound.
+// resource is [Resource], by the name that the table of routes uses.
 func resource[T models.Row, In any](db *gorm.DB, path string, construct func(userID string, in In) T, filters ...Filter) []Route {
 	model, err := schema.Parse(new(T), &sync.Map{}, schema.NamingStrategy{})
-	var own fields
+	var all fields
 	if model != nil {
-		own = newFields(model) // names the field where err does not
+		all = newFields(model) // names the field where err does not
 	}
 	if err != nil {
 		panic(fmt.Errorf("the resource %s: %w", path, err))
@@ -49,13 +45,13 @@ func resource[T models.Row, In any](db *gorm.DB, path string, construct func(use
 		panic(fmt.Sprintf("%s: does not embed %s", model.Name, in.Name()))
 	}
 	isInput := func(f *field) bool { return f.StructField.Index[0] == embedded.Index[0] }
-	isOnly := func(f *field) bool { return !isInput(f) && f.Tag.Get("patch") == "true" }
-	h := &handlers[T, In]{db: db, model: model, path: path, construct: construct, filters: filters, input: own.filter(isInput)}
-	only := own.filter(isOnly)
+	isPatchOnly := func(f *field) bool { return !isInput(f) && f.Tag.Get("patch") == "true" }
+	h := &handlers[T, In]{db: db, model: model, path: path, construct: construct, filters: filters, input: all.subset(isInput)}
+	patchOnly := all.subset(isPatchOnly)
 	if len(h.input) == 0 {
 		panic(fmt.Sprintf("%s: %s has no fields", model.Name, in.Name()))
 	}
-	d := describe(model, path, filters, own, h.input, only)
+	d := describe(model, path, filters, all, h.input, patchOnly)
 	h.patch = d.Patch
 	return []Route{
 		{fiber.MethodGet, path, h.list, d.operation("list")},
@@ -67,7 +63,12 @@ func resource[T models.Row, In any](db *gorm.DB, path string, construct func(use
 	}
 }
 
-// Resource is resource for apps that are built outside of this package: the routes go into [Deps].Extra.
+// Resource returns the routes of an owned model: list, create, get, replace, change and delete. The model embeds
+// [models.Owner], the struct In of the fields that clients set, and [models.Timestamps]. The constructor makes the row that
+// POST creates. PUT sets the fields of In, and PATCH those and the fields of the model with the tag patch:"true". Each route
+// is a line of the table like any other: it can be left out or replaced. docs/adding-a-resource.md has the tags; Resource
+// panics with the name of a field whose tags are not sound.
+// An app that is built outside of this package puts the routes into [Deps].Extra.
 func Resource[T models.Row, In any](db *gorm.DB, path string, construct func(userID string, in In) T, filters ...Filter) []Route {
 	return resource(db, path, construct, filters...)
 }
