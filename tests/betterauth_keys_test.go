@@ -93,8 +93,8 @@ func TestATokenOfAnotherBetterAuthOrForAnotherAudienceIsRefused(t *testing.T) {
 func TestASessionCookieOfBetterAuthIsNoTokenWhicheverKeySignedIt(t *testing.T) {
 	t.Parallel()
 	for reason, options := range map[token.Reason]betterAuthOptions{
-		"no_user_id":     {},
-		"wrong_audience": {SessionCookieCache: true},
+		"no_user_id": {},
+		"wrong_type": {SessionCookieCache: true},
 	} {
 		b := startBetterAuth(t, options)
 		ann := b.signUp(t, "ann")
