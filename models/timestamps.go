@@ -8,8 +8,8 @@ import (
 )
 
 // Timestamps are the last columns of an owned model: when a row was created and last changed, and its version. Update
-// and Updates of GORM move UpdatedAt and Version; UpdateColumn does not. An update takes a map of columns. It refuses a struct, of which GORM would skip the
-// zero values.
+// and Updates of GORM move UpdatedAt and Version; UpdateColumn does not. They take a map of columns, not a struct, of which
+// GORM would skip the zero values.
 type Timestamps struct {
 	CreatedAt time.Time `json:"created_at" gorm:"<-:create;not null;index:,composite:user_created,priority:2"`
 	UpdatedAt time.Time `json:"updated_at" gorm:"not null"`

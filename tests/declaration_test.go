@@ -93,7 +93,7 @@ func TestABadDeclarationStopsTheConstructionAndNamesTheField(t *testing.T) {
 				models.Timestamps
 			}
 			return declare[Thing, Input]()
-		}, "Thing.Field: may have 11 characters, and its column 10"},
+		}, "Thing.Field: may have 11 characters, and its column has the size 10"},
 		"a member beyond the column": {func() string {
 			type Input struct {
 				Field string `json:"field" gorm:"size:5;not null;default:green" validate:"oneof=green yellow"`
@@ -104,7 +104,7 @@ func TestABadDeclarationStopsTheConstructionAndNamesTheField(t *testing.T) {
 				models.Timestamps
 			}
 			return declare[Thing, Input]()
-		}, "Thing.Field: may have 6 characters, and its column 5"},
+		}, "Thing.Field: may have 6 characters, and its column has the size 5"},
 		"no column size": {func() string {
 			type Input struct {
 				Field string `json:"field" gorm:"not null" validate:"max=10"`
@@ -115,7 +115,7 @@ func TestABadDeclarationStopsTheConstructionAndNamesTheField(t *testing.T) {
 				models.Timestamps
 			}
 			return declare[Thing, Input]()
-		}, `Thing.Field: needs a column size, such as gorm:"size:10"`},
+		}, "Thing.Field: may have 10 characters, and its column has the size 0"},
 		"no rule for the length": {func() string {
 			type Input struct {
 				Field string `json:"field" gorm:"size:10;not null" validate:"notblank,required" example:"x"`

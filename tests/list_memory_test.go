@@ -68,7 +68,8 @@ func TestManyLargeListsAtOnceAreBoundedByMemory(t *testing.T) {
 				peak = max(peak, p.gauge(t, "process_resident_memory_bytes"))
 			}
 			lists.Wait()
-			start, left := time.Now(), 0.0
+			start := time.Now()
+			var left float64
 			for left = p.gauge(t, "process_resident_memory_bytes"); left > remaining && time.Since(start) < 8*time.Second; time.Sleep(100 * time.Millisecond) {
 				left = p.gauge(t, "process_resident_memory_bytes")
 			}
