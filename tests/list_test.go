@@ -14,7 +14,8 @@ func TestAListThatDoesNotFitInMemoryIs503AndNamesLimit(t *testing.T) {
 		s.as("bob").create(t, "x")
 		for range 2 { // nothing of the first one stays
 			got := s.as("ann").call(t, 503, "GET", "/api/tasks")
-			require.JSONEq(t, `{"detail": "The list is larger than the server's memory for answers: ask for fewer rows with limit"}`, string(got.body))
+			require.JSONEq(t,
+				`{"detail": "The list is larger than the server's memory for answers: ask for fewer rows with limit"}`, string(got.body))
 			require.Equal(t, "1", got.Header.Get("Retry-After"))
 			require.Len(t, s.as("bob").list(t), 1)
 		}
