@@ -104,7 +104,7 @@ func newField(declared *schema.Field) (f *field, err error) {
 	}
 	zero := reflect.Zero(declared.IndirectFieldType).Interface()
 	wrong := f.check(zero)
-	if text := declared.TagSettings["DEFAULT"]; text != "" && !(f.Nullable && strings.EqualFold(text, "null")) {
+	if text := declared.TagSettings["DEFAULT"]; text != "" && (!f.Nullable || !strings.EqualFold(text, "null")) {
 		if f.Fallback, err = f.parse(strings.Trim(text, "'")); err != nil {
 			return nil, fmt.Errorf("the default %q: %w", text, err)
 		}
