@@ -52,7 +52,7 @@ func TestTheDocumentedSettingsAcceptTheTokensOfThatIssuer(t *testing.T) {
 			jwt.SigningMethodRS256, map[string]any{"alg": "RS256", "use": "sig"}, map[string]any{"typ": "JWT", "cat": "cl_B7d4PD111AAA"},
 			map[string]any{
 				"iss": "https://TENANT.clerk.accounts.dev", "aud": nil, "sub": "user_2aa0bb1cc2dd", "azp": "https://app.example.com", "sid": "sess_2aa",
-				"nbf": time.Now().Add(-10 * time.Second).Unix(), "exp": time.Now().Add(time.Minute).Unix(), "sts": "active", "v": 2, "fva": []int{0, -1},
+				"nbf": time.Now().Add(-10 * time.Second).Unix(), "exp": time.Now().Add(time.Hour).Unix(), "sts": "active", "v": 2, "fva": []int{0, -1},
 			},
 		},
 		"Keycloak": {
