@@ -11,6 +11,9 @@ import (
 	"github.com/gofiber/fiber/v2/middleware/cors"
 )
 
+// exposedHeaders are those that pages of other origins may read.
+const exposedHeaders = "ETag,Link,Location,X-Total-Count,Idempotency-Replayed,RateLimit,RateLimit-Policy,Retry-After,X-Request-ID"
+
 // CORS allows browser clients of the given origins to send any header and to read the headers of the API. In the patterns, a *
 // stands for a port, for labels of the host's name, or for a part of one label. Credentials are allowed, except for "*",
 // because some clients always send them; the server ignores them. The log names the origins that are refused.
@@ -20,7 +23,7 @@ func CORS(origins []string, log *slog.Logger) fiber.Handler {
 		options := cors.Config{
 			AllowMethods:     "GET,HEAD,POST,PUT,PATCH,DELETE",
 			AllowCredentials: origins[0] != "*",
-			ExposeHeaders:    fiber.HeaderXRequestID + "," + fiber.HeaderRetryAfter + ",RateLimit-Limit,RateLimit-Remaining,RateLimit-Reset",
+			ExposeHeaders:    exposedHeaders,
 			MaxAge:           7200,
 		}
 		if origins[0] != "*" {

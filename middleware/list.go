@@ -2,6 +2,7 @@ package middleware
 
 import (
 	"errors"
+	"io"
 	"net"
 
 	"github.com/gofiber/fiber/v2"
@@ -58,6 +59,13 @@ func (l *List) Write(p []byte) (n int, err error) {
 	}
 	l.size += n
 	return n, nil
+}
+
+// CopyTo writes what was written to the list to w, which returns no errors.
+func (l *List) CopyTo(w io.Writer) {
+	for _, block := range l.Buffers {
+		_, _ = w.Write(block)
+	}
 }
 
 // Send answers with what was written.

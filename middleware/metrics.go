@@ -19,6 +19,8 @@ type Metrics struct {
 	durations *prometheus.HistogramVec
 	inFlight  prometheus.Gauge
 	refusals  *prometheus.CounterVec
+	// What clients save by headers of theirs, and what they would have overwritten.
+	replays, unchanged, conflicts prometheus.Counter
 }
 
 // NewMetrics makes the metrics of the server, the Go runtime and the process, and adds those of other collectors.
@@ -28,6 +30,9 @@ func NewMetrics(others ...prometheus.Collector) *Metrics {
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	registry.MustRegister(others...)
 	create := promauto.With(registry)
+	counter := func(name, help string) prometheus.Counter {
+		return create.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
+	}
 	return &Metrics{
 		registry: registry,
 		durations: create.NewHistogramVec(prometheus.HistogramOpts{
@@ -40,6 +45,9 @@ func NewMetrics(others ...prometheus.Collector) *Metrics {
 			Name: "taskapi_auth_refusals_total",
 			Help: "Requests that were answered 401, by the reason in the log.",
 		}, []string{"reason"}),
+		replays:   counter("taskapi_idempotency_replays_total", "Requests that were answered as the first one with their Idempotency-Key."),
+		unchanged: counter("taskapi_not_modified_total", "Requests that were answered 304, because the client had the answer."),
+		conflicts: counter("taskapi_precondition_failures_total", "Requests that were answered 412, because the row was changed."),
 	}
 }
 
@@ -61,11 +69,24 @@ func (m *Metrics) Observe() fiber.Handler {
 		status := fiber.StatusInternalServerError // if the handler panics
 		defer func() {
 			m.inFlight.Dec()
+			m.countConditional(c, status)
 			m.durations.WithLabelValues(utils.CopyString(c.Method()), Route(c, status), strconv.Itoa(status)).Observe(time.Since(start).Seconds())
 		}()
 		err := c.Next()
 		status = c.Response().StatusCode()
 		return err
+	}
+}
+
+// countConditional counts an answer that depends on what the client said that it has or has sent.
+func (m *Metrics) countConditional(c *fiber.Ctx, status int) {
+	switch {
+	case status == fiber.StatusNotModified:
+		m.unchanged.Inc()
+	case status == fiber.StatusPreconditionFailed:
+		m.conflicts.Inc()
+	case len(c.Response().Header.Peek("Idempotency-Replayed")) > 0:
+		m.replays.Inc()
 	}
 }
 

@@ -2,6 +2,7 @@ package middleware
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"strconv"
 	"time"
@@ -31,7 +32,7 @@ func NewRateLimit(perMinute int) *RateLimit {
 // PerUser limits the requests of each user. It runs after [Authenticate].
 func (l *RateLimit) PerUser() fiber.Handler {
 	return func(c *fiber.Ctx) error {
-		if err := l.take(c, "user "+UserID(c)); err != nil {
+		if err := l.take(c, "user", UserID(c)); err != nil {
 			return err
 		}
 		return c.Next()
@@ -45,7 +46,7 @@ func (l *RateLimit) PerAddress() fiber.Handler {
 		err := c.Next()
 		var reason token.Reason
 		if errors.As(err, &reason) && reason != token.Expired {
-			if limited := l.take(c, "address "+c.IP()); limited != nil {
+			if limited := l.take(c, "address", c.IP()); limited != nil {
 				return limited
 			}
 		}
@@ -53,14 +54,15 @@ func (l *RateLimit) PerAddress() fiber.Handler {
 	}
 }
 
-// take counts a request, sets the headers of draft-ietf-httpapi-ratelimit-headers-06, and returns a 429 if the request is
-// over the limit.
-func (l *RateLimit) take(c *fiber.Ctx, caller string) error {
+// take counts a request of a caller: a user or an address. It sets the headers of draft-ietf-httpapi-ratelimit-headers-11, and
+// returns a 429 if the request is over the limit.
+func (l *RateLimit) take(c *fiber.Ctx, policy, caller string) error {
 	if l.perMinute == 0 {
 		return nil
 	}
 	perSecond := float64(l.perMinute) / 60
 	bucket := rate.NewLimiter(rate.Limit(perSecond), l.perMinute)
+	caller = policy + " " + caller
 	if known, found, _ := l.callers.PeekOrAdd(caller, bucket); found {
 		bucket = known
 		l.callers.Get(caller) // marks it as recent
@@ -68,12 +70,11 @@ func (l *RateLimit) take(c *fiber.Ctx, caller string) error {
 	now := time.Now()
 	allowed := bucket.AllowN(now, 1)
 	left := bucket.TokensAt(now)
-	seconds := func(tokens float64) string { return strconv.Itoa(int(math.Ceil(tokens / perSecond))) }
-	c.Set("RateLimit-Limit", strconv.Itoa(l.perMinute))
-	c.Set("RateLimit-Remaining", strconv.Itoa(max(0, int(left))))
-	c.Set("RateLimit-Reset", seconds(float64(l.perMinute)-left))
+	seconds := func(tokens float64) int { return int(math.Ceil(tokens / perSecond)) }
+	c.Set("RateLimit-Policy", fmt.Sprintf("%q;q=%d;w=60", policy, l.perMinute))
+	c.Set("RateLimit", fmt.Sprintf("%q;r=%d;t=%d", policy, max(0, int(left)), seconds(float64(l.perMinute)-left)))
 	if !allowed {
-		c.Set(fiber.HeaderRetryAfter, seconds(1-left))
+		c.Set(fiber.HeaderRetryAfter, strconv.Itoa(seconds(1-left)))
 		return fiber.ErrTooManyRequests
 	}
 	return nil

@@ -21,12 +21,17 @@ func WithExternalUsers(db *gorm.DB) *gorm.DB {
 // the foreign key, the user is added, and the insert is made again. Where another program keeps the accounts, no user is
 // added. The error is [ErrNoAccount] if the foreign key still does not hold.
 func CreateOwned(db *gorm.DB, userID string, row any) error {
-	err := db.Create(row).Error
+	return withAccount(db, userID, func() error { return db.Create(row).Error })
+}
+
+// withAccount runs a creation, and once more after it has added the user whose absence made the first one fail.
+func withAccount(db *gorm.DB, userID string, create func() error) error {
+	err := create()
 	if _, external := db.Get(externalUsers); !external && errors.Is(err, gorm.ErrForeignKeyViolated) {
 		if err := db.Clauses(clause.OnConflict{DoNothing: true}).Create(&User{ID: userID}).Error; err != nil {
 			return err
 		}
-		err = db.Create(row).Error
+		err = create()
 	}
 	if errors.Is(err, gorm.ErrForeignKeyViolated) {
 		return ErrNoAccount

@@ -24,8 +24,7 @@ func pathID(c *fiber.Ctx) (int64, error) {
 	case errors.Is(err, strconv.ErrRange):
 		return 0, nil
 	case err != nil:
-		msg := "Input should be a valid integer, unable to parse string as an integer"
-		return 0, invalid(newFault("int_parsing", msg, quote(text), "path", "id"))
+		return 0, invalid(newFault(notParsed.kind, notParsed.msg, quote(text), "path", "id"))
 	}
 	return id, nil
 }

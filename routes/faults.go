@@ -64,11 +64,16 @@ func truncate(value jsontext.Value) jsontext.Value {
 
 // quote returns a text's first [maxInput] characters as a JSON string.
 func quote(text string) jsontext.Value {
+	value, _ := jsontext.AppendQuote(nil, strings.ToValidUTF8(prefix(text, maxInput), "\uFFFD"))
+	return value
+}
+
+// prefix returns the first characters of a text.
+func prefix(text string, characters int) string {
 	end := 0
-	for range maxInput {
+	for ; characters > 0; characters-- {
 		_, size := utf8.DecodeRuneInString(text[end:])
 		end += size
 	}
-	value, _ := jsontext.AppendQuote(nil, strings.ToValidUTF8(text[:end], "\uFFFD"))
-	return value
+	return text[:end]
 }

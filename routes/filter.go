@@ -23,14 +23,14 @@ type FilterValue struct {
 	Where map[string]any
 }
 
-// condition returns the condition that a request asks for. Of a repeated parameter the last counts.
+// condition returns the condition that a request asks for.
 func (f Filter) condition(c *fiber.Ctx) (map[string]any, error) {
-	given := c.Context().QueryArgs().PeekMulti(f.Name)
-	if len(given) == 0 {
+	given, found := parameter(c, f.Name)
+	if !found {
 		return f.Values[0].Where, nil
 	}
 	for _, v := range f.Values {
-		if string(given[len(given)-1]) == v.Value {
+		if given == v.Value {
 			return v.Where, nil
 		}
 	}

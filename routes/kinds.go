@@ -38,6 +38,7 @@ var (
 	notBool    = &mismatch{"bool_type", "Input should be a valid boolean"}
 	notInteger = &mismatch{"int_type", "Input should be a valid integer"}
 	fractional = &mismatch{"int_from_float", "Input should be a valid integer, got a number with a fractional part"}
+	notParsed  = &mismatch{"int_parsing", notInteger.msg + ", unable to parse string as an integer"}
 	outOfRange = &mismatch{"int_parsing_size", "Unable to parse input string as an integer, exceeded maximum size"}
 	notFloat   = &mismatch{"float_type", "Input should be a valid number"}
 	notTime    = &mismatch{"datetime_type", "Input should be a valid datetime"}

@@ -1,49 +1,135 @@
 package routes
 
 import (
+	"crypto/sha256"
 	"database/sql"
+	"encoding/base64"
 	"errors"
 	"io"
 	"reflect"
+	"slices"
+	"strconv"
 
 	"github.com/go-json-experiment/json"
 	"github.com/gofiber/fiber/v2"
-	"gorm.io/gorm/schema"
+	"gorm.io/gorm"
 
 	"taskapi/middleware"
+	"taskapi/models"
+	"taskapi/models/database"
 )
 
-// answerRows answers with an array of a model's rows. Each row is encoded as it is scanned, so that the list is in memory
-// once, as it is sent. The answer starts after the last row: a fault before is answered as any other.
-func answerRows[T any](c *fiber.Ctx, model *schema.Schema, rows *sql.Rows) error {
+const headerTotalCount = "X-Total-Count"
+
+// list answers with the caller's rows: all, or a page of them and the link to the next one.
+func (h *handlers[T, In]) list(c *fiber.Ctx) error {
+	q, badQuery := h.readQuery(c)
+	known, badTags := readTags(c, fiber.HeaderIfNoneMatch)
+	if err := joinFaults(badQuery, badTags); err != nil {
+		return err
+	}
+	if q.count {
+		var total int64
+		if err := q.matching(owned(c, h.db).Model(new(T))).Count(&total).Error; err != nil {
+			return err
+		}
+		c.Set(headerTotalCount, strconv.FormatInt(total, 10))
+	}
+	rows, err := h.page(q, q.matching(owned(c, h.db).Model(new(T)))).Rows()
+	if err != nil {
+		return err
+	}
+	list := middleware.ListOf(c)
+	last, stored, more, err := h.write(c, list, rows, q.limit)
+	if err != nil {
+		return err
+	}
+	if more {
+		c.Set(fiber.HeaderLink, nextLink(c, q.limit, cursorAfter(q.order, last, stored)))
+	}
+	if answerUnchanged(c, listTag(c, list), known) {
+		return nil
+	}
+	return list.Send(c)
+}
+
+// page adds the order of a list to its statement, and of a page its bounds.
+func (h *handlers[T, In]) page(q listQuery, statement *gorm.DB) *gorm.DB {
+	direction, follows := "", " > "
+	if q.order.descending {
+		direction, follows = " DESC", " < "
+	}
+	key := database.SortKeyOf(h.db, q.order.field)
+	if q.after != nil {
+		statement = statement.Where("("+key.Expression+", id)"+follows+"(?, ?)", q.after.key, q.after.id)
+	}
+	if q.limit > 0 {
+		statement = statement.Limit(q.limit + 1)
+		if key.Text != "" {
+			statement = statement.Select(append(slices.Clone(h.model.DBNames), key.Text+" AS "+keyColumn))
+		}
+	}
+	return statement.Order(key.Expression + direction + ", id" + direction)
+}
+
+// keyColumn is the name of the column for [database.SortKey.Text].
+const keyColumn = "taskapi_sort_key"
+
+// write writes rows to a list, as an array: at most limit of them, unless that is 0. Each row is encoded as it is scanned, so
+// that the list is in memory once, as it is sent. It returns the last row, the
+// stored text that it is sorted by, if the statement reads that, and whether there are more rows.
+func (h *handlers[T, In]) write(c *fiber.Ctx, list io.Writer, rows *sql.Rows, limit int) (last T, stored string, more bool, err error) {
 	defer rows.Close()
 	columns, err := rows.Columns()
 	values := make([]any, len(columns))
 	for i, name := range columns {
-		values[i] = model.LookUpField(name).NewValuePool.Get()
+		if name == keyColumn {
+			values[i] = &stored
+		} else {
+			values[i] = h.model.LookUpField(name).NewValuePool.Get()
+		}
 	}
-	list := middleware.ListOf(c)
 	write := func(text string) {
 		if err == nil {
 			_, err = io.WriteString(list, text)
 		}
 	}
-	var row, empty T
 	write("[")
-	for separator := ""; err == nil && rows.Next(); separator = "," {
-		row = empty
+	var empty T
+	for written := 0; err == nil && rows.Next(); written++ {
+		if more = limit > 0 && written == limit; more {
+			break
+		}
+		last = empty
 		err = rows.Scan(values...)
 		for i, name := range columns {
-			err = errors.Join(err, model.LookUpField(name).Set(c.UserContext(), reflect.ValueOf(&row).Elem(), values[i]))
+			if name != keyColumn {
+				err = errors.Join(err, h.model.LookUpField(name).Set(c.UserContext(), reflect.ValueOf(&last).Elem(), values[i]))
+			}
 		}
-		write(separator)
+		if written > 0 {
+			write(",")
+		}
 		if err == nil {
-			err = json.MarshalWrite(list, &row, jsonOptions)
+			err = json.MarshalWrite(list, &last, jsonOptions)
 		}
 	}
 	write("]")
-	if err = errors.Join(err, rows.Err()); err != nil {
-		return err
+	return last, stored, more, errors.Join(err, rows.Err())
+}
+
+// listTag returns the tag of a list: a digest of its body and of the headers that come from rows.
+func listTag(c *fiber.Ctx, list *middleware.List) string {
+	digest := sha256.New()
+	list.CopyTo(digest)
+	for _, header := range []string{fiber.HeaderLink, headerTotalCount} {
+		_, _ = digest.Write([]byte{0})
+		_, _ = digest.Write(c.Response().Header.Peek(header))
 	}
-	return list.Send(c)
+	return `"` + base64.RawURLEncoding.EncodeToString(digest.Sum(nil)) + `"`
+}
+
+// owned starts a statement on the caller's rows.
+func owned(c *fiber.Ctx, db *gorm.DB) *gorm.DB {
+	return db.WithContext(c.UserContext()).Scopes(models.OwnedBy(middleware.UserID(c)))
 }

@@ -27,6 +27,9 @@ type handlers[T models.Row, In any] struct {
 	construct    func(userID string, in In) T
 	input, patch fields // what POST and PUT set, and what PATCH does
 	filters      []Filter
+	orders       orders
+	texts        []*schema.Field // that q looks into
+	turns        turns
 }
 
 // resource is [Resource], by the name that the table of routes uses.
@@ -52,7 +55,12 @@ func resource[T models.Row, In any](db *gorm.DB, path string, construct func(use
 		panic(fmt.Sprintf("%s: %s has no fields", model.Name, in.Name()))
 	}
 	d := describe(model, path, filters, all, h.input, patchOnly)
-	h.patch = d.Patch
+	h.patch, h.orders, h.turns.keys = d.Patch, newOrders(model, all), map[string]*turn{}
+	for _, f := range all {
+		if f.Text() {
+			h.texts = append(h.texts, f.Field)
+		}
+	}
 	return []Route{
 		{fiber.MethodGet, path, h.list, d.operation("list")},
 		{fiber.MethodPost, path, h.create, d.operation("create")},
@@ -73,102 +81,127 @@ func Resource[T models.Row, In any](db *gorm.DB, path string, construct func(use
 	return resource(db, path, construct, filters...)
 }
 
-// owned starts a statement on the caller's rows.
-func owned(c *fiber.Ctx, db *gorm.DB) *gorm.DB {
-	return db.WithContext(c.UserContext()).Scopes(models.OwnedBy(middleware.UserID(c)))
-}
-
-func (h *handlers[T, In]) list(c *fiber.Ctx) error {
-	query := owned(c, h.db).Model(new(T))
-	for _, filter := range h.filters {
-		condition, err := filter.condition(c)
-		if err != nil {
-			return err
-		}
-		query = query.Where(condition)
-	}
-	rows, err := query.Order("created_at DESC, id DESC").Rows()
-	if err != nil {
-		return err
-	}
-	return answerRows[T](c, h.model, rows)
-}
-
 func (h *handlers[T, In]) create(c *fiber.Ctx) error {
-	values, err := h.input.read(c, false, fiber.MIMEApplicationJSON)
-	if err != nil {
+	values, badBody := h.input.read(c, false, fiber.MIMEApplicationJSON)
+	key, badKey := idempotencyKey(c)
+	if err := joinFaults(badBody, badKey); err != nil {
 		return err
 	}
 	var in In
 	h.input.set(reflect.ValueOf(&in).Elem(), values)
 	row := h.construct(middleware.UserID(c), in)
+	if key != "" {
+		return h.createOnce(c, key, row)
+	}
 	if err := models.CreateOwned(h.db.WithContext(c.UserContext()), middleware.UserID(c), &row); err != nil {
 		return err
 	}
-	c.Set(fiber.HeaderLocation, h.path+"/"+strconv.FormatInt(row.RowID(), 10))
-	return c.Status(fiber.StatusCreated).JSON(row)
-}
-
-func (h *handlers[T, In]) get(c *fiber.Ctx) error {
-	id, err := pathID(c)
+	created, err := h.created(row)
 	if err != nil {
 		return err
 	}
-	return answerRow[T](c, h.db, id)
+	return sendCreated(c, created)
+}
+
+// created returns the answer to the POST that created a row.
+func (h *handlers[T, In]) created(row T) (models.Created, error) {
+	body, err := encodeJSON(row)
+	location := h.path + "/" + strconv.FormatInt(row.RowID(), 10)
+	return models.Created{Location: location, ETag: versionTag(row.RowVersion()), Body: string(body)}, err
+}
+
+func sendCreated(c *fiber.Ctx, created models.Created) error {
+	c.Set(fiber.HeaderLocation, created.Location)
+	c.Set(fiber.HeaderETag, created.ETag)
+	c.Set(fiber.HeaderContentType, fiber.MIMEApplicationJSON)
+	return c.Status(fiber.StatusCreated).SendString(created.Body)
+}
+
+func (h *handlers[T, In]) get(c *fiber.Ctx) error {
+	id, badID := pathID(c)
+	known, badTags := readTags(c, fiber.HeaderIfNoneMatch)
+	if err := joinFaults(badID, badTags); err != nil {
+		return err
+	}
+	row, err := findRow[T](c, h.db, target{id: id})
+	if err != nil {
+		return err
+	}
+	if answerUnchanged(c, versionTag(row.RowVersion()), known) {
+		return nil
+	}
+	return c.JSON(row)
 }
 
 func (h *handlers[T, In]) replace(c *fiber.Ctx) error {
-	id, badID := pathID(c)
 	values, badBody := h.input.read(c, false, fiber.MIMEApplicationJSON)
-	if err := joinFaults(badID, badBody); err != nil {
+	t, err := targetOf(c, badBody)
+	if err != nil {
 		return err
 	}
-	return updateRow[T](c, h.db, id, values)
+	return updateRow[T](c, h.db, t, values)
 }
 
 // change is PATCH (RFC 5789), with a JSON Merge Patch (RFC 7396).
 func (h *handlers[T, In]) change(c *fiber.Ctx) error {
-	id, badID := pathID(c)
 	values, badBody := h.patch.read(c, true, fiber.MIMEApplicationJSON, mergePatch)
 	if errors.Is(badBody, fiber.ErrUnsupportedMediaType) {
 		c.Set("Accept-Patch", mergePatch)
 	}
-	if err := joinFaults(badID, badBody); err != nil {
-		return err
-	}
-	if len(values) == 0 {
-		return answerRow[T](c, h.db, id)
-	}
-	return updateRow[T](c, h.db, id, values)
-}
-
-func (h *handlers[T, In]) remove(c *fiber.Ctx) error {
-	id, err := pathID(c)
+	t, err := targetOf(c, badBody)
 	if err != nil {
 		return err
 	}
-	if err := models.RequireRow(owned(c, h.db).Where("id = ?", id).Delete(new(T))); err != nil {
+	if len(values) > 0 {
+		return updateRow[T](c, h.db, t, values)
+	}
+	row, err := findRow[T](c, h.db, t)
+	if err != nil {
+		return err
+	}
+	return sendRow(c, row)
+}
+
+func (h *handlers[T, In]) remove(c *fiber.Ctx) error {
+	t, err := targetOf(c, nil)
+	if err != nil {
+		return err
+	}
+	if err := t.require(c, h.db, t.row(c, h.db).Delete(new(T))); err != nil {
 		return err
 	}
 	c.Status(fiber.StatusNoContent)
 	return nil
 }
 
-// answerRow answers with one of the caller's rows.
-func answerRow[T models.Row](c *fiber.Ctx, db *gorm.DB, id int64) error {
-	var row T
-	if err := models.RequireRow(owned(c, db).Where("id = ?", id).Take(&row)); err != nil {
-		return err
-	}
-	return c.JSON(row)
+// findRow returns one of the caller's rows.
+func findRow[T models.Row](c *fiber.Ctx, db *gorm.DB, t target) (row T, err error) {
+	return row, t.require(c, db, t.row(c, db).Take(&row))
 }
 
 // updateRow sets columns of one of the caller's rows, and answers with the row as it then is.
-func updateRow[T models.Row](c *fiber.Ctx, db *gorm.DB, id int64, columns map[string]any) error {
+func updateRow[T models.Row](c *fiber.Ctx, db *gorm.DB, t target, columns map[string]any) error {
 	var row T
-	update := owned(c, db).Model(&row).Clauses(clause.Returning{}).Where("id = ?", id)
-	if err := models.RequireRow(update.Updates(columns)); err != nil {
+	if err := t.require(c, db, t.row(c, db).Model(&row).Clauses(clause.Returning{}).Updates(columns)); err != nil {
 		return err
 	}
+	return sendRow(c, row)
+}
+
+// sendRow answers with a row and its version's tag.
+func sendRow[T models.Row](c *fiber.Ctx, row T) error {
+	c.Set(fiber.HeaderETag, versionTag(row.RowVersion()))
 	return c.JSON(row)
+}
+
+// answerUnchanged prepares the answer to a GET, which caches may keep but have to ask about: its tag, and the 304 if it is
+// one of those that the client knows.
+func answerUnchanged(c *fiber.Ctx, tag string, known tags) (unchanged bool) {
+	c.Set(fiber.HeaderETag, tag)
+	c.Set(fiber.HeaderCacheControl, "private, no-cache")
+	c.Vary(fiber.HeaderAuthorization)
+	if unchanged = known.match(tag); unchanged {
+		c.Status(fiber.StatusNotModified)
+	}
+	return unchanged
 }

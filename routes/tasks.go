@@ -25,10 +25,10 @@ func toggleRoute(db *gorm.DB) Route {
 
 func toggleTask(db *gorm.DB) fiber.Handler {
 	return func(c *fiber.Ctx) error {
-		id, err := pathID(c)
+		t, err := targetOf(c, nil)
 		if err != nil {
 			return err
 		}
-		return updateRow[models.Task](c, db, id, map[string]any{"completed": gorm.Expr("NOT completed")})
+		return updateRow[models.Task](c, db, t, map[string]any{"completed": gorm.Expr("NOT completed")})
 	}
 }

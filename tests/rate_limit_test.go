@@ -1,7 +1,7 @@
 package tests
 
 import (
-	"strconv"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -15,9 +15,8 @@ func TestAUserOverTheRateLimitIsTold429AndNobodyElseIs(t *testing.T) {
 		s := newServer(t, databaseURL, "RATE_LIMIT", "5")
 		for i := range 5 {
 			got := s.as("ann").call(t, 200, "GET", "/api/tasks")
-			require.Equal(t, "5", got.Header.Get("RateLimit-Limit"))
-			require.Equal(t, strconv.Itoa(4-i), got.Header.Get("RateLimit-Remaining"))
-			require.Equal(t, strconv.Itoa(12*(i+1)), got.Header.Get("RateLimit-Reset"))
+			require.Equal(t, `"user";q=5;w=60`, got.Header.Get("RateLimit-Policy"))
+			require.Equal(t, fmt.Sprintf(`"user";r=%d;t=%d`, 4-i, 12*(i+1)), got.Header.Get("RateLimit"))
 			require.Empty(t, got.Header.Get("Retry-After"))
 		}
 		for _, r := range []request{
@@ -30,8 +29,7 @@ func TestAUserOverTheRateLimitIsTold429AndNobodyElseIs(t *testing.T) {
 			require.Equal(t, 429, got.StatusCode)
 			require.Equal(t, `{"detail":"Too Many Requests"}`, string(got.body))
 			require.Equal(t, "12", got.Header.Get("Retry-After"))
-			require.Equal(t, "0", got.Header.Get("RateLimit-Remaining"))
-			require.Equal(t, "60", got.Header.Get("RateLimit-Reset"))
+			require.Equal(t, `"user";r=0;t=60`, got.Header.Get("RateLimit"))
 		}
 		require.Empty(t, s.as("bob").list(t))
 		s.send(t, request{method: "GET", path: "/health"})
@@ -74,6 +72,6 @@ func TestThereIsNoRateLimitByDefault(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, newSQLite(t))
 	for range 200 {
-		require.Empty(t, s.as("ann").call(t, 200, "GET", "/api/tasks").Header.Get("RateLimit-Limit"))
+		require.Empty(t, s.as("ann").call(t, 200, "GET", "/api/tasks").Header.Get("RateLimit"))
 	}
 }

@@ -13,6 +13,7 @@ type engine interface {
 	gorm.Dialector
 	migrations
 	copies
+	lists
 
 	// conns returns how many connections a server opens if the settings allow a number.
 	conns(allowed int) int
@@ -45,8 +46,6 @@ type migrations interface {
 type copies interface {
 	// begin prepares a copy's transaction. The identity is the same for all URLs of one database, or "".
 	begin(tx *gorm.DB) (identity string, err error)
-	// byteOrder returns the collation that orders text by its bytes.
-	byteOrder() string
 	// lockTable prevents other sessions from writing to a table.
 	lockTable(tx *gorm.DB, table string) error
 	// lastID returns the last id that a table gave out or that a row has, or 0.

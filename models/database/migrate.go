@@ -3,6 +3,7 @@ package database
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"gorm.io/gorm"
@@ -37,7 +38,7 @@ func migrateTables(tx *gorm.DB, owned []any, externalUsers string) error {
 			return err
 		}
 	}
-	for _, model := range owned {
+	for _, model := range withKeys(owned) {
 		table, err := migrateTable(tx, model)
 		if err != nil {
 			return err
@@ -65,13 +66,17 @@ func migrateTable(tx *gorm.DB, model any) (string, error) {
 	return schema.Table, tx.AutoMigrate(model)
 }
 
+// withKeys returns the models whose rows belong to users: the owned models, and the idempotency keys.
+func withKeys(owned []any) []any { return append(slices.Clip(owned), &models.IdempotencyKey{}) }
+
 // checkRights returns an error if the role may not read and write the rows of the tables that exist. It names what to grant.
 func checkRights(db *gorm.DB, owned []any, externalUsers string) error {
+	tables := withKeys(owned)
 	if externalUsers == "" {
-		owned = append([]any{&models.User{}}, owned...)
+		tables = append(tables, &models.User{})
 	}
 	var missing []string
-	for _, model := range owned {
+	for _, model := range tables {
 		schema, err := schemaOf(db, model)
 		if err != nil {
 			return err
@@ -93,7 +98,7 @@ func checkTables(db *gorm.DB, owned []any, externalUsers string) error {
 	if err := checkRights(db, owned, externalUsers); err != nil {
 		return err
 	}
-	for _, model := range owned {
+	for _, model := range withKeys(owned) {
 		found := db.Limit(0).Find(model)
 		err := found.Error
 		if err == nil {

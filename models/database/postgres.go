@@ -144,8 +144,6 @@ func (postgresEngine) begin(tx *gorm.DB) (identity string, err error) {
 		FROM pg_database WHERE datname = current_database()`)
 }
 
-func (postgresEngine) byteOrder() string { return `"C"` }
-
 func (postgresEngine) lockTable(tx *gorm.DB, table string) error {
 	return tx.Exec("LOCK TABLE " + table + " IN EXCLUSIVE MODE").Error
 }

@@ -86,7 +86,12 @@ func newSQLite(path string, purpose purpose) (_ engine, err error) {
 
 // Initialize implements [gorm.Dialector].
 func (e sqliteEngine) Initialize(db *gorm.DB) error {
-	return errors.Join(e.Dialector.Initialize(db), db.Use(newQueues()))
+	queues := newQueues()
+	err := errors.Join(registerMatches(), e.Dialector.Initialize(db), db.Use(queues))
+	if pool, ok := db.ConnPool.(*sql.DB); ok {
+		db.ConnPool = queuedPool{pool, queues.write}
+	}
+	return err
 }
 
 func (sqliteEngine) conns(int) int { return sqliteConns }
@@ -135,8 +140,6 @@ func createTemporary(path string) (*os.File, error) {
 }
 
 func (sqliteEngine) begin(*gorm.DB) (identity string, err error) { return "", nil }
-
-func (sqliteEngine) byteOrder() string { return "BINARY" }
 
 // lockTable implements [copies]: the target is a file that no other session has open.
 func (sqliteEngine) lockTable(*gorm.DB, string) error { return nil }

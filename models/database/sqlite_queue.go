@@ -2,14 +2,17 @@ package database
 
 import (
 	"context"
+	"database/sql"
 	"errors"
+	"sync"
 
 	"gorm.io/gorm"
 )
 
 // queues is the GORM plugin that queues statements on an SQLite file, first come, first served, before they take a connection:
 // one statement writes at a time, and sqliteConns-1 read. Without it, SQLite polls a locked file and database/sql picks a
-// waiting request at random, so that under load some requests would wait until their deadline. SQL text is not queued.
+// waiting request at random, so that under load some requests would wait until their deadline. SQL text is not queued, and
+// transactions are by [queuedPool].
 type queues struct{ write, read queue }
 
 func newQueues() queues {
@@ -69,4 +72,48 @@ func (q queue) release(db *gorm.DB) {
 	if stop, found := db.InstanceGet(acquired); found && stop.(func() bool)() {
 		<-q
 	}
+}
+
+// queuedPool is a pool of connections whose transactions wait in the queue of the statements that write, and have their turn
+// until their end.
+type queuedPool struct {
+	*sql.DB
+	write queue
+}
+
+// GetDBConn implements [gorm.GetDBConnector].
+func (p queuedPool) GetDBConn() (*sql.DB, error) { return p.DB, nil }
+
+// BeginTx implements [gorm.ConnPoolBeginner].
+func (p queuedPool) BeginTx(ctx context.Context, options *sql.TxOptions) (gorm.ConnPool, error) {
+	select {
+	case p.write <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	tx, err := p.DB.BeginTx(ctx, options)
+	if err != nil {
+		<-p.write
+		return nil, err
+	}
+	return &queuedTx{Tx: tx, write: p.write}, nil
+}
+
+// queuedTx is a transaction that ends its turn with its first Commit or Rollback.
+type queuedTx struct {
+	*sql.Tx
+	write   queue
+	release sync.Once
+}
+
+// Commit implements [gorm.TxCommitter].
+func (t *queuedTx) Commit() error {
+	defer t.release.Do(func() { <-t.write })
+	return t.Tx.Commit()
+}
+
+// Rollback implements [gorm.TxCommitter].
+func (t *queuedTx) Rollback() error {
+	defer t.release.Do(func() { <-t.write })
+	return t.Tx.Rollback()
 }

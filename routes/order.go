@@ -1,0 +1,109 @@
+package routes
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/gofiber/fiber/v2"
+	"gorm.io/gorm"
+	"gorm.io/gorm/schema"
+
+	"taskapi/models"
+	"taskapi/models/database"
+)
+
+// order is one that a list can have: by a field, and by id in the same direction where that is equal.
+type order struct {
+	name       string // of the field in JSON, after a - if it is descending
+	field      *schema.Field
+	descending bool
+}
+
+// orders are those of a resource. The first one is that of a request that names none.
+type orders []order
+
+// newOrders returns the orders by the times of a row, and by the fields with the tag sort:"true". It panics if one of those
+// may be null.
+func newOrders(model *schema.Schema, settable fields) (all orders) {
+	add := func(name string, field *schema.Field) {
+		all = append(all, order{"-" + name, field, true}, order{name, field, false})
+	}
+	add("created_at", model.LookUpField("created_at"))
+	add("updated_at", model.LookUpField("updated_at"))
+	for _, f := range settable {
+		switch {
+		case f.Tag.Get("sort") != "true":
+		case f.Nullable:
+			panic(fmt.Sprintf("%s.%s: lists cannot be sorted by what may be null", model.Name, f.Name))
+		default:
+			add(f.JSON, f.Field)
+		}
+	}
+	return all
+}
+
+// Names returns the names of the orders.
+func (all orders) Names() (names []string) {
+	for _, o := range all {
+		names = append(names, o.name)
+	}
+	return names
+}
+
+// find returns the order of a name, or the first one with the mismatch.
+func (all orders) find(name string) (order, *mismatch) {
+	i := slices.IndexFunc(all, func(o order) bool { return o.name == name })
+	if i < 0 {
+		return all[0], (&field{kind: kinds[reflect.TypeFor[string]()], Members: all.Names()}).notMember()
+	}
+	return all[i], nil
+}
+
+// cursor is the place in an order after which a page starts.
+type cursor struct {
+	key any // a value of the order's field, or its stored text
+	id  int64
+}
+
+var errCursor = &models.Error{Status: fiber.StatusBadRequest, Detail: "Invalid cursor"}
+
+// cursorAfter returns the text of the cursor after a row: the order, the row's key in it and its id, as JSON in base64url. The
+// stored text stands for the key if there is one.
+func cursorAfter[T models.Row](o order, row T, stored string) string {
+	var key any = stored
+	if stored == "" {
+		key, _ = o.field.ValueOf(context.Background(), reflect.ValueOf(row))
+	}
+	if text, ok := key.(string); ok {
+		key = prefix(text, database.MaxSortText)
+	}
+	text, _ := encodeJSON([]any{o.name, key, row.RowID()}) // of types that JSON has
+	return base64.RawURLEncoding.EncodeToString(text)
+}
+
+// readCursor reads the text of a cursor. Its error is a 400.
+func (o order) readCursor(db *gorm.DB, text string) (*cursor, error) {
+	var members []jsontext.Value
+	decoded, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	if err != nil || json.Unmarshal(decoded, &members) != nil || len(members) != 3 {
+		return nil, errCursor
+	}
+	decode := kinds[o.field.IndirectFieldType].decode
+	if database.SortKeyOf(db, o.field).Text != "" {
+		decode = decodeString
+	}
+	name, wrongName := decodeString(members[0])
+	key, wrongKey := decode(members[1])
+	id, wrongID := decodeInteger(members[2])
+	keyText, _ := key.(string)
+	if wrongName != nil || wrongKey != nil || wrongID != nil || name != o.name || strings.ContainsRune(keyText, 0) {
+		return nil, errCursor
+	}
+	return &cursor{key, id.(int64)}, nil
+}

@@ -1,0 +1,123 @@
+package routes
+
+import (
+	"errors"
+	"net/http"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+	"gorm.io/gorm"
+
+	"taskapi/models"
+)
+
+// ErrPrecondition refuses a change of a row that is not, or no longer, in a version that If-Match names.
+var ErrPrecondition = &models.Error{Status: http.StatusPreconditionFailed, Detail: "Precondition Failed"}
+
+// entityTag and tagList are those of RFC 9110, sections 8.8.3 and 5.6.1.2. A list may have empty elements.
+const entityTag = `(?:W/)?("[^\x00-\x20"\x7f]*")`
+
+var (
+	aTag    = regexp.MustCompile(entityTag)
+	tagList = regexp.MustCompile(`^[ \t,]*` + entityTag + `(?:[ \t]*,[ \t,]*` + entityTag + `)*[ \t,]*$`)
+)
+
+// tags are the value of If-Match or If-None-Match: a list of tags, or any. A weak tag counts as the strong one that a proxy
+// made it from. The zero value is that of a request without the header.
+type tags struct {
+	given, any bool
+	list       []string
+}
+
+// readTags reads a request's header. Its error is a 400.
+func readTags(c *fiber.Ctx, header string) (t tags, err error) {
+	lines := c.Request().Header.PeekAll(header)
+	if len(lines) == 0 {
+		return t, nil
+	}
+	var text strings.Builder
+	for i, line := range lines {
+		if i > 0 {
+			text.WriteByte(',')
+		}
+		text.Write(line)
+	}
+	if strings.Trim(text.String(), " \t") == "*" {
+		return tags{given: true, any: true}, nil
+	}
+	if !tagList.MatchString(text.String()) {
+		return t, badHeader(header)
+	}
+	for _, found := range aTag.FindAllStringSubmatch(text.String(), -1) {
+		t.list = append(t.list, found[1])
+	}
+	t.given = true
+	return t, nil
+}
+
+// badHeader returns the 400 of a request with a malformed header.
+func badHeader(name string) error {
+	return &models.Error{Status: fiber.StatusBadRequest, Detail: "Invalid " + name + " header"}
+}
+
+// match reports whether one of the tags is the given one.
+func (t tags) match(tag string) bool { return t.any || slices.Contains(t.list, tag) }
+
+// versionTag returns the tag of a row's version.
+func versionTag(version int64) string { return `"` + strconv.FormatInt(version, 10) + `"` }
+
+// versions returns the versions that the tags can be of.
+func (t tags) versions() []int64 {
+	found := make([]int64, 0, len(t.list))
+	for _, tag := range t.list {
+		version, err := strconv.ParseInt(strings.Trim(tag, `"`), 10, 64)
+		if err == nil && versionTag(version) == tag {
+			found = append(found, version)
+		}
+	}
+	return found
+}
+
+// target is the row that a request is to change, in one of the versions that If-Match allows.
+type target struct {
+	id    int64
+	match tags
+}
+
+// targetOf reads a request's target. The error is also that of the body, if that has one.
+func targetOf(c *fiber.Ctx, badBody error) (t target, err error) {
+	var badID, badMatch error
+	t.id, badID = pathID(c)
+	t.match, badMatch = readTags(c, fiber.HeaderIfMatch)
+	return t, joinFaults(badID, badBody, badMatch)
+}
+
+// row starts a statement on the target.
+func (t target) row(c *fiber.Ctx, db *gorm.DB) *gorm.DB {
+	row := owned(c, db).Where("id = ?", t.id)
+	if t.match.given && !t.match.any {
+		row = row.Where("version IN ?", t.match.versions())
+	}
+	return row
+}
+
+// require returns the error of a statement on the target, or the 404 or 412 of one that met no row. The statement that tells
+// the two apart runs only with If-Match.
+func (t target) require(c *fiber.Ctx, db, statement *gorm.DB) error {
+	err := models.RequireRow(statement)
+	if err == nil || !t.match.given || statement.Error != nil && !errors.Is(statement.Error, gorm.ErrRecordNotFound) {
+		return err
+	}
+	var id int64
+	exists := owned(c, db).Model(statement.Statement.Model).Where("id = ?", t.id).Limit(1).Pluck("id", &id)
+	if exists.Error != nil {
+		return exists.Error
+	}
+	if exists.RowsAffected > 0 {
+		return ErrPrecondition
+	}
+	return err
+}
