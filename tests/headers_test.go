@@ -29,10 +29,14 @@ func requireSecureHeaders(t testing.TB, path string, header http.Header) {
 	} else {
 		require.Equal(t, "default-src 'none'; frame-ancestors 'none'", policy, path)
 	}
-	if strings.HasPrefix(path, "/docs/") && header.Get("Cache-Control") != "no-store" {
-		require.Equal(t, "public, max-age=3600", header.Get("Cache-Control"), path) // scripts and styles
-	} else {
-		require.Equal(t, "no-store", header.Get("Cache-Control"), path)
+	switch caching := header.Get("Cache-Control"); {
+	case caching == "no-store":
+	case strings.HasPrefix(path, "/docs/"):
+		require.Equal(t, "public, max-age=3600", caching, path) // scripts and styles
+	default: // what is read again on each use, and by its own user only
+		require.Equal(t, "private, no-cache", caching, path)
+		require.Contains(t, header.Get("Vary"), "Authorization", path)
+		require.NotEmpty(t, header.Get("ETag"), path)
 	}
 }
 
