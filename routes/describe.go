@@ -39,7 +39,9 @@ func describe(model *schema.Schema, path string, filters []Filter, inputIndex in
 }
 
 // operation returns the part of the document that the route of an operation has. It stands alone: a route may be left out.
-func (d description) operation(name string) string { return documentPart(name, d) + documentPart("components", d) }
+func (d description) operation(name string) string {
+	return documentPart(name, d) + documentPart("components", d)
+}
 
 // One is the singular with its article.
 func (d description) One() string {

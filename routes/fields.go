@@ -21,7 +21,7 @@ type field struct {
 	JSON, Doc                     string
 	Nullable, Required, PatchOnly bool
 	NotBlank                      bool
-	Fallback, Example             any               // the value of an absent field that is not required (nil is null), and one for the document
+	Fallback, Example             any               // the value of an absent field that is not required (nil is null), and the document's
 	Limits                        map[string]string // in the keywords of JSON Schema
 	Members                       []string          // of an enumeration
 	checks                        string            // the rules for the validator, of a value that is there and not null
