@@ -1,6 +1,7 @@
 package routes
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -10,21 +11,38 @@ import (
 
 // description is what the templates of a resource are filled in from.
 type description struct {
-	Model, Path                  string // Note, /api/notes
-	Singular, Plural             string // note, notes
-	Filters                      []Filter
-	Row, Input, Patch, PatchOnly fields // all fields, those of the input, those of PATCH, those of PATCH only
+	Model, Path       string // Note, /api/notes
+	Singular, Plural  string // note, notes
+	Filters           []Filter
+	Row, Input, Patch fields // all fields, those of the input, those of PATCH
+	Orders            orders
 }
 
-// describe describes a resource. The words for its rows are those of the model's name and of the path.
-func describe(model *schema.Schema, path string, filters []Filter, row, input, patchOnly fields) description {
+// describe describes a resource whose model embeds its input at an index. The words for its rows are those of the model's name
+// and of the path. It panics if the declaration of a field or a filter is not sound.
+func describe(model *schema.Schema, path string, filters []Filter, inputIndex int) description {
 	words := strings.ReplaceAll(schema.NamingStrategy{}.ColumnName("", model.Name), "_", " ")
 	plural := strings.ReplaceAll(path[strings.LastIndex(path, "/")+1:], "-", " ")
-	return description{model.Name, path, words, plural, filters, row, input, slices.Concat(input, patchOnly), patchOnly}
+	row, input, patch := newFields(model, inputIndex)
+	if len(input) == 0 {
+		panic(fmt.Sprintf("%s: its input has no fields", model.Name))
+	}
+	for _, filter := range filters {
+		for _, value := range filter.Values {
+			for column := range value.Where {
+				if model.FieldsByDBName[column] == nil {
+					panic(fmt.Sprintf("%s: the filter %q names the column %q, which the model does not have", model.Name, filter.Name, column))
+				}
+			}
+		}
+	}
+	return description{model.Name, path, words, plural, filters, row, input, patch, newOrders(model, row)}
 }
 
-// operation returns the part of the document that the route of an operation has.
-func (d description) operation(name string) string { return documentPart(name, d) }
+// operation returns the part of the document that the route of an operation has. It stands alone: a route may be left out.
+func (d description) operation(name string) string {
+	return documentPart(name, d) + documentPart("components", d)
+}
 
 // One is the singular with its article.
 func (d description) One() string {

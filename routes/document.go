@@ -18,7 +18,7 @@ var documentFiles embed.FS
 
 // templates are the parts of the OpenAPI document: each file but shared.yaml, and the operations of resource.yaml.
 var templates = template.Must(template.New("").
-	Funcs(template.FuncMap{"json": toJSON, "id": operationID}).
+	Funcs(template.FuncMap{"json": toJSON, "id": strings.NewReplacer(" ", "_").Replace}).
 	ParseFS(documentFiles, "openapi/*.yaml"))
 
 // toJSON writes a value as JSON, which is YAML as well.
@@ -27,16 +27,18 @@ func toJSON(value any) (string, error) {
 	return string(text), err
 }
 
-// operationID writes words as a part of an operation's id.
-func operationID(words string) string { return strings.ReplaceAll(words, " ", "_") }
-
 // documentPart fills in a template.
 func documentPart(name string, data any) string {
 	var text strings.Builder
-	if err := templates.ExecuteTemplate(&text, name, data); err != nil {
-		panic(fmt.Errorf("the OpenAPI document: %w", err))
-	}
+	mustDocument(name, templates.ExecuteTemplate(&text, name, data))
 	return text.String()
+}
+
+// mustDocument panics if there is an error in a part of the document.
+func mustDocument(part string, err error) {
+	if err != nil {
+		panic(fmt.Errorf("the OpenAPI document: %s: %w", part, err))
+	}
 }
 
 // Document returns the OpenAPI 3.1 document of the program's routes, in YAML.
@@ -47,52 +49,40 @@ func Document() []byte {
 
 // document makes the OpenAPI 3.1 document of an app: the general part, then the part of each route that has one.
 func document(routes []Route) (inYAML, inJSON []byte) {
-	whole, err := parsePart(documentPart("general.yaml", nil))
+	whole := parsePart("general.yaml", documentPart("general.yaml", nil))
 	for _, r := range routes {
-		if err == nil && r.Document != "" {
-			var part *yaml.Node
-			if part, err = parsePart(r.Document); err != nil {
-				err = fmt.Errorf("%s %s: %w", r.Method, r.Path, err)
-			} else {
-				merge(whole, part)
-			}
+		if r.Document != "" {
+			merge(whole, parsePart(r.Method+" "+r.Path, r.Document))
 		}
 	}
-	var value any
-	if err == nil {
-		inYAML, err = toYAML(whole)
+	tags := lookUp(whole, "tags") // the parts have them by name, so that each is there once
+	for i := range len(tags.Content) / 2 {
+		tags.Content[i] = tags.Content[2*i+1]
 	}
-	if err == nil {
-		err = whole.Decode(&value)
-	}
-	if err == nil {
-		inJSON, err = json.Marshal(value, json.Deterministic(true))
-	}
-	if err != nil {
-		panic(fmt.Errorf("the OpenAPI document: %w", err))
-	}
-	return inYAML, inJSON
-}
-
-func toYAML(node *yaml.Node) ([]byte, error) {
-	var text bytes.Buffer
+	tags.Kind, tags.Tag, tags.Content = yaml.SequenceNode, "", tags.Content[:len(tags.Content)/2]
+	var (
+		text  bytes.Buffer
+		value any
+	)
 	encoder := yaml.NewEncoder(&text)
 	encoder.SetIndent(2)
-	err := encoder.Encode(node)
-	return text.Bytes(), err
+	mustDocument("YAML", encoder.Encode(whole))
+	mustDocument("YAML", whole.Decode(&value))
+	inJSON, err := json.Marshal(value, json.Deterministic(true))
+	mustDocument("JSON", err)
+	return text.Bytes(), inJSON
 }
 
 // parsePart parses a part of the document. Written again, all of it is in block style, without quotes that YAML can do without.
-func parsePart(text string) (*yaml.Node, error) {
+func parsePart(name, text string) *yaml.Node {
 	var part yaml.Node
-	if err := yaml.Unmarshal([]byte(text), &part); err != nil {
-		return nil, err
+	err := yaml.Unmarshal([]byte(text), &part)
+	if err == nil && (len(part.Content) != 1 || part.Content[0].Kind != yaml.MappingNode) {
+		err = errors.New("is not a mapping")
 	}
-	if len(part.Content) != 1 || part.Content[0].Kind != yaml.MappingNode {
-		return nil, errors.New("is not a mapping")
-	}
+	mustDocument(name, err)
 	setStyle(part.Content[0])
-	return part.Content[0], nil
+	return part.Content[0]
 }
 
 func setStyle(node *yaml.Node) {
@@ -102,22 +92,15 @@ func setStyle(node *yaml.Node) {
 	}
 }
 
-// merge adds to a mapping the keys that only another one has, and to a sequence the items. What both have stays.
+// merge adds to a mapping the keys that only another one has, at every depth. What both have stays.
 func merge(into, from *yaml.Node) {
-	for i := 0; i < len(from.Content); i++ {
-		if from.Kind == yaml.SequenceNode {
-			if !slices.ContainsFunc(into.Content, func(item *yaml.Node) bool { return equal(item, from.Content[i]) }) {
-				into.Content = append(into.Content, from.Content[i])
-			}
-			continue
-		}
+	for i := 0; i < len(from.Content); i += 2 {
 		key, value := from.Content[i], from.Content[i+1]
 		if existing := lookUp(into, key.Value); existing == nil {
 			into.Content = append(into.Content, key, value)
-		} else if existing.Kind == value.Kind {
+		} else if existing.Kind == yaml.MappingNode && value.Kind == yaml.MappingNode {
 			merge(existing, value)
 		}
-		i++
 	}
 }
 
@@ -129,8 +112,4 @@ func lookUp(mapping *yaml.Node, key string) *yaml.Node {
 		}
 	}
 	return nil
-}
-
-func equal(a, b *yaml.Node) bool {
-	return a.Kind == b.Kind && a.Value == b.Value && slices.EqualFunc(a.Content, b.Content, equal)
 }

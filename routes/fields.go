@@ -14,58 +14,55 @@ import (
 	"taskapi/models"
 )
 
-// field is a field that clients set, as the tags of its model declare it. The templates of the document read it as well.
+// field is a field of a model, as its tags declare it. The templates of the document read it as well.
 type field struct {
 	kind
 	*schema.Field
-	JSON, Doc          string
-	Nullable, Required bool
-	NotBlank           bool
-	Fallback, Example  any               // the value of an absent field that is not required (nil is null), and one for the document
-	Limits             map[string]string // in the keywords of JSON Schema
-	Members            []string          // of an enumeration
-	rules              string            // for the validator, of a value that is there and not null
+	JSON, Doc                     string
+	Nullable, Required, PatchOnly bool
+	NotBlank                      bool
+	Fallback, Example             any               // the value of an absent field that is not required (nil is null), and the document's
+	Limits                        map[string]string // in the keywords of JSON Schema
+	Members                       []string          // of an enumeration
+	checks                        string            // the rules for the validator, of a value that is there and not null
 }
 
 // Text reports whether the field has any text.
-func (f *field) Text() bool { return f.Type == "string" && f.Format == "" && f.Members == nil }
+func (f *field) Text() bool { return f.isString() && f.Members == nil }
 
-// fields are the fields that a request may set, in the order of the model.
+// fields are fields of a model, in its order.
 type fields []*field
 
-// newFields reads the declarations of a model's own fields, those that are not of [models.Owner] or [models.Timestamps]. It
-// panics if one is not sound.
-func newFields(model *schema.Schema) (all fields) {
+var ownerType, timestampsType = reflect.TypeFor[models.Owner](), reflect.TypeFor[models.Timestamps]()
+
+// newFields reads the declarations of a model's own fields, those that are not of [models.Owner] or [models.Timestamps]: all,
+// those of the input, which the model embeds at an index, and those that PATCH sets. It panics if one is not sound.
+func newFields(model *schema.Schema, inputIndex int) (all, input, patch fields) {
 	names, columns := []string{"id", "user_id", "created_at", "updated_at"}, []string{"id", "user_id", "created_at", "updated_at", "version"}
 	for _, declared := range model.Fields {
-		if outer := model.ModelType.Field(declared.StructField.Index[0]); outer.Type == ownerType || outer.Type == timestampsType {
+		index := declared.StructField.Index[0]
+		if outer := model.ModelType.Field(index).Type; outer == ownerType || outer == timestampsType {
 			continue
 		}
 		f, err := newField(declared)
-		if err == nil && slices.Contains(names, f.JSON) {
+		switch {
+		case err != nil:
+		case slices.Contains(names, f.JSON):
 			err = fmt.Errorf("the json name %q is used twice", f.JSON)
-		}
-		if err == nil && slices.Contains(columns, f.DBName) {
+		case slices.Contains(columns, f.DBName):
 			err = fmt.Errorf("the column %q is used twice", f.DBName)
 		}
 		if err != nil {
 			panic(fmt.Sprintf("%s.%s: %s", model.Name, declared.Name, err))
 		}
 		all, names, columns = append(all, f), append(names, f.JSON), append(columns, f.DBName)
-	}
-	return all
-}
-
-var ownerType, timestampsType = reflect.TypeFor[models.Owner](), reflect.TypeFor[models.Timestamps]()
-
-// subset returns the fields for which keep returns true.
-func (all fields) subset(keep func(*field) bool) (some fields) {
-	for _, f := range all {
-		if keep(f) {
-			some = append(some, f)
+		if index == inputIndex {
+			input, patch = append(input, f), append(patch, f)
+		} else if f.PatchOnly = declared.Tag.Get("patch") == "true"; f.PatchOnly {
+			patch = append(patch, f)
 		}
 	}
-	return some
+	return all, input, patch
 }
 
 // refusedSettings are settings of GORM that the binder does not know: a column of another type or size refuses values with a
@@ -91,37 +88,43 @@ func newField(declared *schema.Field) (f *field, err error) {
 		return nil, errors.New("must be a pointer, or not null in its gorm tag, and not both")
 	}
 	for setting, value := range declared.TagSettings {
-		if slices.Contains(refusedSettings, setting) || strings.Contains(strings.ToLower(value), "unique") ||
-			setting == "SIZE" && declared.IndirectFieldType.Kind() != reflect.String {
+		if slices.Contains(refusedSettings, setting) || strings.Contains(strings.ToLower(value), "unique") || setting == "SIZE" && !f.isString() {
 			return nil, fmt.Errorf("the gorm setting %s is not supported", strings.ToLower(setting))
 		}
 	}
 	if err := f.readRules(declared.Tag.Get("validate")); err != nil {
 		return nil, err
 	}
-	if f.Required && f.Nullable {
-		return nil, errors.New("cannot be required and a pointer, which may be null")
-	}
-	zero := reflect.Zero(declared.IndirectFieldType).Interface()
+	return f, f.readValues()
+}
+
+// readValues reads the default and the example, and returns an error if one is not valid.
+func (f *field) readValues() (err error) {
+	zero := reflect.Zero(f.IndirectFieldType).Interface()
 	wrong := f.check(zero)
-	if text := declared.TagSettings["DEFAULT"]; text != "" && (!f.Nullable || !strings.EqualFold(text, "null")) {
+	text := f.TagSettings["DEFAULT"]
+	example, given := f.Tag.Lookup("example")
+	switch {
+	case f.Required && f.Nullable:
+		return errors.New("cannot be required and a pointer, which may be null")
+	case f.Required && !given:
+		return errors.New("needs an example tag")
+	case text != "" && (!f.Nullable || !strings.EqualFold(text, "null")):
 		if f.Fallback, err = f.parse(strings.Trim(text, "'")); err != nil {
-			return nil, fmt.Errorf("the default %q: %w", text, err)
+			return fmt.Errorf("the default %q: %w", text, err)
 		}
-	} else if !f.Nullable && !f.Required {
-		if f.Fallback = zero; wrong != nil {
-			return nil, fmt.Errorf("needs required or a default, because its zero value is not valid: %s", wrong.msg)
+	case f.Nullable || f.Required:
+	case wrong != nil:
+		return fmt.Errorf("needs required or a default, because its zero value is not valid: %s", wrong.msg)
+	default:
+		f.Fallback = zero
+	}
+	if f.Example = f.Fallback; given {
+		if f.Example, err = f.parse(example); err != nil {
+			return fmt.Errorf("the example %q: %w", example, err)
 		}
 	}
-	f.Example = f.Fallback
-	if text, given := declared.Tag.Lookup("example"); given {
-		if f.Example, err = f.parse(text); err != nil {
-			return nil, fmt.Errorf("the example %q: %w", text, err)
-		}
-	} else if f.Required {
-		return nil, errors.New("needs an example tag")
-	}
-	return f, nil
+	return nil
 }
 
 // read returns the values of a request's body by their columns. Absent fields have their defaults or, in a partial body, no
@@ -160,12 +163,12 @@ func (f *field) decode(value jsontext.Value) (any, *mismatch) {
 		return nil, nil
 	}
 	decoded, wrong := f.kind.decode(value)
-	if wrong == nil {
-		wrong = f.check(decoded)
-	} else if f.Members != nil {
-		wrong = f.notMember()
+	if wrong != nil && f.Members != nil {
+		return nil, f.notMember()
+	} else if wrong != nil {
+		return nil, wrong
 	}
-	return decoded, wrong
+	return decoded, f.check(decoded)
 }
 
 // parse reads a default or an example.
@@ -186,15 +189,14 @@ func (f *field) parse(text string) (any, error) {
 // set sets the fields of an input struct to the values of their columns.
 func (all fields) set(in reflect.Value, values map[string]any) {
 	for _, f := range all {
-		target, value := in.FieldByIndex(f.StructField.Index[1:]), values[f.DBName]
-		switch {
-		case value == nil:
-		case f.Nullable:
-			pointer := reflect.New(f.IndirectFieldType)
-			pointer.Elem().Set(reflect.ValueOf(value))
-			target.Set(pointer)
-		default:
-			target.Set(reflect.ValueOf(value))
+		value, target := reflect.ValueOf(values[f.DBName]), in.FieldByIndex(f.StructField.Index[1:])
+		if !value.IsValid() { // null
+			continue
 		}
+		if f.Nullable {
+			target.Set(reflect.New(f.IndirectFieldType))
+			target = target.Elem()
+		}
+		target.Set(value)
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
 	"gorm.io/gorm"
-	"gorm.io/gorm/schema"
 
 	"taskapi/models/database"
 )
@@ -104,7 +103,7 @@ func readLimit(text string) (int, *mismatch) {
 	limit, err := strconv.Atoi(text) // the nearest integer, if the number is out of range
 	switch {
 	case errors.Is(err, strconv.ErrSyntax):
-		return 0, notParsed
+		return 0, &notParsed
 	case limit < 1:
 		return 0, &mismatch{"greater_than_equal", "Input should be greater than or equal to 1"}
 	case limit > maxLimit:
@@ -114,7 +113,7 @@ func readLimit(text string) (int, *mismatch) {
 }
 
 // searchRules are those of the parameter q.
-var searchRules = field{Field: &schema.Field{IndirectFieldType: reflect.TypeFor[string]()}, rules: "max=200,excludesrune=\x00"}
+var searchRules = field{kind: kinds[reflect.TypeFor[string]()], checks: "max=200,excludesrune=\x00"}
 
 func checkSearch(text string) *mismatch {
 	if !utf8.ValidString(text) {

@@ -88,19 +88,20 @@ func cursorAfter[T models.Row](o order, row T, stored string) string {
 }
 
 // readCursor reads the text of a cursor. Its error is a 400.
-func (o order) readCursor(db *gorm.DB, text string) (*cursor, error) {
+func (o order) readCursor(db *gorm.DB, encoded string) (*cursor, error) {
 	var members []jsontext.Value
-	decoded, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	decoded, err := base64.RawURLEncoding.Strict().DecodeString(encoded)
 	if err != nil || json.Unmarshal(decoded, &members) != nil || len(members) != 3 {
 		return nil, errCursor
 	}
-	decode := kinds[o.field.IndirectFieldType].decode
+	text, integer := kinds[reflect.TypeFor[string]()], kinds[reflect.TypeFor[int64]()]
+	kindOfKey := kinds[o.field.IndirectFieldType]
 	if database.SortKeyOf(db, o.field).Text != "" {
-		decode = decodeString
+		kindOfKey = text
 	}
-	name, wrongName := decodeString(members[0])
-	key, wrongKey := decode(members[1])
-	id, wrongID := decodeInteger(members[2])
+	name, wrongName := text.decode(members[0])
+	key, wrongKey := kindOfKey.decode(members[1])
+	id, wrongID := integer.decode(members[2])
 	keyText, _ := key.(string)
 	if wrongName != nil || wrongKey != nil || wrongID != nil || name != o.name || strings.ContainsRune(keyText, 0) {
 		return nil, errCursor

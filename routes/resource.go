@@ -35,28 +35,20 @@ type handlers[T models.Row, In any] struct {
 // resource is [Resource], by the name that the table of routes uses.
 func resource[T models.Row, In any](db *gorm.DB, path string, construct func(userID string, in In) T, filters ...Filter) []Route {
 	model, err := schema.Parse(new(T), &sync.Map{}, schema.NamingStrategy{})
-	var all fields
-	if model != nil {
-		all = newFields(model) // names the field where err does not
-	}
-	if err != nil {
-		panic(fmt.Errorf("the resource %s: %w", path, err))
-	}
 	in := reflect.TypeFor[In]()
 	embedded, found := reflect.TypeFor[T]().FieldByName(in.Name())
 	if !found || embedded.Type != in || !embedded.Anonymous {
-		panic(fmt.Sprintf("%s: does not embed %s", model.Name, in.Name()))
+		panic(fmt.Sprintf("%s: does not embed %s", reflect.TypeFor[T]().Name(), in.Name()))
 	}
-	isInput := func(f *field) bool { return f.StructField.Index[0] == embedded.Index[0] }
-	isPatchOnly := func(f *field) bool { return !isInput(f) && f.Tag.Get("patch") == "true" }
-	h := &handlers[T, In]{db: db, model: model, path: path, construct: construct, filters: filters, input: all.subset(isInput)}
-	patchOnly := all.subset(isPatchOnly)
-	if len(h.input) == 0 {
-		panic(fmt.Sprintf("%s: %s has no fields", model.Name, in.Name()))
+	d := describe(model, path, filters, embedded.Index[0]) // names the field where err does not
+	if err != nil {
+		panic(fmt.Errorf("the resource %s: %w", path, err))
 	}
-	d := describe(model, path, filters, all, h.input, patchOnly)
-	h.patch, h.orders, h.turns.keys = d.Patch, newOrders(model, all), map[string]*turn{}
-	for _, f := range all {
+	h := &handlers[T, In]{
+		db: db, model: model, path: path, construct: construct, filters: filters, input: d.Input, patch: d.Patch, orders: d.Orders,
+		turns: turns{keys: map[string]*turn{}},
+	}
+	for _, f := range d.Row {
 		if f.Text() {
 			h.texts = append(h.texts, f.Field)
 		}

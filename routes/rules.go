@@ -3,7 +3,6 @@ package routes
 import (
 	"errors"
 	"fmt"
-	"reflect"
 	"regexp"
 	"strconv"
 	"strings"
@@ -13,23 +12,52 @@ import (
 	"github.com/go-playground/validator/v10/non-standard/validators"
 )
 
+// rule is what a rule of the validator is in JSON Schema, and what is wrong with a value that breaks it.
+type rule struct {
+	keyword string
+	mismatch
+}
+
+// rules has those of strings as "string min", and those of numbers as "min". The msg has the parameter of the rule for %s.
+var rules = map[string]rule{
+	"string min":          {"minLength", mismatch{"string_too_short", "String should have at least %s characters"}},
+	"string max":          {"maxLength", mismatch{"string_too_long", "String should have at most %s characters"}},
+	"string notblank":     {"", mismatch{"value_error", "Value error, must not be blank"}},
+	"string excludesrune": {"", mismatch{"value_error", "Value error, must not contain the NUL character"}},
+	"min":                 {"minimum", mismatch{"greater_than_equal", "Input should be greater than or equal to %s"}},
+	"gte":                 {"minimum", mismatch{"greater_than_equal", "Input should be greater than or equal to %s"}},
+	"gt":                  {"exclusiveMinimum", mismatch{"greater_than", "Input should be greater than %s"}},
+	"max":                 {"maximum", mismatch{"less_than_equal", "Input should be less than or equal to %s"}},
+	"lte":                 {"maximum", mismatch{"less_than_equal", "Input should be less than or equal to %s"}},
+	"lt":                  {"exclusiveMaximum", mismatch{"less_than", "Input should be less than %s"}},
+}
+
+// rule returns the rule of a name for the type of the field.
+func (f *field) rule(name string) (r rule, found bool) {
+	if f.Type == "string" {
+		name = "string " + name
+	}
+	r, found = rules[name]
+	return r, found
+}
+
 // member matches a parameter of the rule oneof.
 var member = regexp.MustCompile(`'[^']*'|\S+`)
 
 // readRules splits a validate tag into what the binder decides and what it leaves to the validator. It returns an error
 // if the rules and the column do not agree.
 func (f *field) readRules(tag string) error {
-	var rules []string
-	for rule := range strings.SplitSeq(tag, ",") {
-		name, parameter, _ := strings.Cut(rule, "=")
+	var checks []string
+	for check := range strings.SplitSeq(tag, ",") {
+		name, parameter, _ := strings.Cut(check, "=")
 		switch name {
 		case "", "omitnil", "omitempty":
 			continue
 		case "required":
-			if f.Required = true; f.IndirectFieldType.Kind() != reflect.String {
+			if f.Required = true; !f.isString() {
 				continue
 			}
-			rule, name, parameter = "min=1", "min", "1" // a string is not empty
+			check, name, parameter = "min=1", "min", "1" // a string is not empty
 		case "oneof":
 			for _, text := range member.FindAllString(parameter, -1) {
 				f.Members = append(f.Members, strings.Trim(text, "'"))
@@ -37,16 +65,21 @@ func (f *field) readRules(tag string) error {
 		case "notblank":
 			f.NotBlank = true
 		}
-		if keyword := keywords[name]; keyword != nil {
-			f.Limits[keyword[f.Type]] = parameter
+		if r, _ := f.rule(name); r.keyword != "" {
+			f.Limits[r.keyword] = parameter
 		}
-		rules = append(rules, rule)
+		checks = append(checks, check)
 	}
-	f.rules = strings.Join(rules, ",")
-	if f.IndirectFieldType.Kind() != reflect.String {
-		return nil
+	var err error
+	if f.isString() {
+		checks, err = append(checks, "excludesrune=\x00"), f.checkSize()
 	}
-	f.rules = strings.TrimPrefix(f.rules+",excludesrune=\x00", ",")
+	f.checks = strings.Join(checks, ",")
+	return err
+}
+
+// checkSize returns an error if the rules of a string do not bound its length, or allow more than its column.
+func (f *field) checkSize() error {
 	longest, err := strconv.Atoi(f.Limits["maxLength"])
 	for _, text := range f.Members {
 		longest, err = max(longest, utf8.RuneCountInString(text)), nil
@@ -60,67 +93,39 @@ func (f *field) readRules(tag string) error {
 	return nil
 }
 
-// keywords are those of JSON Schema for the rules with a limit, by the type of the field.
-var keywords = map[string]map[string]string{
-	"min": {"string": "minLength", "integer": "minimum", "number": "minimum"},
-	"max": {"string": "maxLength", "integer": "maximum", "number": "maximum"},
-	"gte": {"integer": "minimum", "number": "minimum"},
-	"lte": {"integer": "maximum", "number": "maximum"},
-	"gt":  {"integer": "exclusiveMinimum", "number": "exclusiveMinimum"},
-	"lt":  {"integer": "exclusiveMaximum", "number": "exclusiveMaximum"},
-}
-
-// limitFaults are the types of the faults of numbers, by the rules that they break.
-var limitFaults = map[string]string{
-	"min": "greater_than_equal", "gte": "greater_than_equal", "gt": "greater_than",
-	"max": "less_than_equal", "lte": "less_than_equal", "lt": "less_than",
-}
-
 // check holds a value against the field's rules.
 func (f *field) check(value any) *mismatch {
-	if f.rules == "" {
-		return nil
-	}
 	var broken validator.ValidationErrors
-	if err := validate.Var(value, f.rules); !errors.As(err, &broken) {
+	if err := validate.Var(value, f.checks); !errors.As(err, &broken) {
 		return nil
 	}
-	rule := broken[0]
-	text := f.IndirectFieldType.Kind() == reflect.String
-	characters := rule.Param() + " characters"
-	if rule.Param() == "1" {
-		characters = "1 character"
-	}
-	switch tag := rule.Tag(); {
-	case tag == "oneof":
+	name, parameter := broken[0].Tag(), broken[0].Param()
+	if name == "oneof" {
 		return f.notMember()
-	case tag == "min" && text:
-		return &mismatch{"string_too_short", "String should have at least " + characters}
-	case tag == "max" && text:
-		return &mismatch{"string_too_long", "String should have at most " + characters}
-	case limitFaults[tag] != "":
-		than := strings.Replace(strings.ReplaceAll(limitFaults[tag], "_", " "), "equal", "or equal to", 1)
-		return &mismatch{limitFaults[tag], "Input should be " + than + " " + rule.Param()}
-	case tag == "notblank":
-		return &mismatch{"value_error", "Value error, must not be blank"}
-	case tag == "excludesrune":
-		return &mismatch{"value_error", "Value error, must not contain the NUL character"}
 	}
-	return &mismatch{"value_error", "Value error, must satisfy " + rule.Tag()}
+	r, found := f.rule(name)
+	if !found {
+		return &mismatch{"value_error", "Value error, must satisfy " + name}
+	}
+	msg := strings.Replace(r.msg, "%s", parameter, 1)
+	if parameter == "1" {
+		msg = strings.TrimSuffix(msg, "s") // 1 character
+	}
+	return &mismatch{r.kind, msg}
 }
 
 // notMember is the mismatch of a value that an enumeration does not have.
 func (f *field) notMember() *mismatch {
-	quoted := make([]string, len(f.Members))
-	for i, text := range f.Members {
-		quoted[i] = text
-		if f.Type == "string" {
-			quoted[i] = "'" + text + "'"
-		}
+	members, mark := f.Members, ""
+	if f.Type == "string" {
+		mark = "'"
 	}
-	last := len(quoted) - 1
-	msg := strings.Join(quoted[:last], ", ") + " or " + quoted[last]
-	return &mismatch{"literal_error", "Input should be " + strings.TrimPrefix(msg, " or ")}
+	last := len(members) - 1
+	msg := mark + members[last] + mark
+	if last > 0 {
+		msg = mark + strings.Join(members[:last], mark+", "+mark) + mark + " or " + msg
+	}
+	return &mismatch{"literal_error", "Input should be " + msg}
 }
 
 var validate = newValidator()

@@ -12,14 +12,19 @@ import (
 )
 
 // declare declares a resource and returns what the construction says of it.
-func declare[T models.Row, In any]() (said string) {
+func declare[T models.Row, In any](filters ...routes.Filter) (said string) {
 	defer func() {
 		if fault := recover(); fault != nil {
 			said = fmt.Sprint(fault)
 		}
 	}()
-	routes.Resource(nil, "/api/things", func(string, In) (row T) { return row })
+	routes.Resource(nil, "/api/things", func(string, In) (row T) { return row }, filters...)
 	return "nothing"
+}
+
+// filterBy is a filter whose second value asks for a column.
+func filterBy(column string) routes.Filter {
+	return routes.Filter{Name: "state", Values: []routes.FilterValue{{Value: "all"}, {Value: "some", Where: map[string]any{column: "x"}}}}
 }
 
 func TestABadDeclarationStopsTheConstructionAndNamesTheField(t *testing.T) {
@@ -337,6 +342,12 @@ func TestABadDeclarationStopsTheConstructionAndNamesTheField(t *testing.T) {
 			}
 			return declare[models.Task, Input]()
 		}, "Task: does not embed Input"},
+		"a filter by a column of the model": {func() string {
+			return declare[models.Task, models.TaskInput](filterBy("user_id"))
+		}, "nothing"},
+		"a filter by a column that is missing": {func() string {
+			return declare[models.Task, models.TaskInput](filterBy("Completed"))
+		}, `Task: the filter "state" names the column "Completed", which the model does not have`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
