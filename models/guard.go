@@ -97,10 +97,11 @@ func (g *Guard) create(db *gorm.DB) {
 		return
 	}
 	insert, _ := stmt.Clauses["INSERT"].Expression.(clause.Insert) // OR REPLACE, say
-	if _, upsert := stmt.Clauses["ON CONFLICT"]; upsert || insert.Modifier != "" {
+	_, upsert := stmt.Clauses["ON CONFLICT"]
+	switch {
+	case upsert || insert.Modifier != "":
 		g.stop(db, ErrUpsert)
-	}
-	if !owned(stmt, stmt.ReflectValue) {
+	case !owned(stmt, stmt.ReflectValue):
 		g.stop(db, ErrNoOwner)
 	}
 }

@@ -80,8 +80,9 @@ func describeTime(value jsontext.Value) string {
 		return "(not a time)"
 	}
 	then := time.Unix(int64(at), 0)
-	if away := time.Until(then).Round(time.Second); away > 0 {
-		return then.Format(time.DateTime+" MST") + ", in " + away.String()
+	text, away := then.Format(time.DateTime+" MST, "), time.Until(then).Round(time.Second)
+	if away > 0 {
+		return text + "in " + away.String()
 	}
-	return then.Format(time.DateTime+" MST") + ", " + time.Since(then).Round(time.Second).String() + " ago"
+	return text + (-away).String() + " ago"
 }

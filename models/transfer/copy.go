@@ -90,7 +90,6 @@ func prepare(target, source *database.Session, owned []any, tables []*table) err
 }
 
 func copyTable(target, source *database.Session, t *table, progress *progress) error {
-	defer progress.end()
 	rows, err := read(source, t)
 	if err != nil {
 		return err
@@ -113,7 +112,6 @@ func copyTable(target, source *database.Session, t *table, progress *progress) e
 
 // compareTable returns the number of rows, and an error if a value or a row of the table differs.
 func compareTable(target, source *database.Session, t *table, progress *progress) (count int64, err error) {
-	defer progress.end()
 	wanted, err := read(source, t)
 	if err != nil {
 		return 0, err
