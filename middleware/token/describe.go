@@ -86,10 +86,10 @@ func (e explanation) wrongAudience() advice {
 	const fill = "have the issuer put the name of this API into aud"
 	aud := e.claims["aud"]
 	reason := fmt.Sprintf(`its aud is %s and must be or hold "%s"`, printable(aud), strings.Join(e.cfg.Issuer.Audiences, `" or "`))
-	if aud != nil && (&claims{Aud: aud}).audiences("") != nil {
+	if e.claims.audiences("") != nil {
 		return advice{reason, "set JWT_AUDIENCE, if that aud means this API"}
 	}
-	for _, claim := range []string{e.cfg.Issuer.AudienceClaim, "azp", "client_id"} {
+	for _, claim := range []string{"azp", "client_id"} {
 		if aud == nil && e.claims.text(claim) != "" {
 			return advice{reason, fmt.Sprintf("%s; or, if all tokens of that app are for this API, set JWT_AUDIENCE_CLAIM=%s and JWT_AUDIENCE to %s",
 				fill, claim, printable(e.claims[claim]))}

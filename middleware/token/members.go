@@ -34,8 +34,11 @@ func decodeBase64(part string) ([]byte, error) {
 	return base64.RawURLEncoding.Strict().DecodeString(part)
 }
 
-func (m members) text(name string) string {
-	text, _ := decodeString(m[name])
+// text returns a member that is a text, or "".
+func (m members) text(name string) (text string) {
+	if json.Unmarshal(m[name], &text) != nil {
+		return ""
+	}
 	return text
 }
 
