@@ -90,6 +90,7 @@ func prepare(target, source *database.Session, owned []any, tables []*table) err
 }
 
 func copyTable(target, source *database.Session, t *table, progress *progress) error {
+	defer progress.end()
 	rows, err := read(source, t)
 	if err != nil {
 		return err
@@ -112,6 +113,7 @@ func copyTable(target, source *database.Session, t *table, progress *progress) e
 
 // compareTable returns the number of rows, and an error if a value or a row of the table differs.
 func compareTable(target, source *database.Session, t *table, progress *progress) (count int64, err error) {
+	defer progress.end()
 	wanted, err := read(source, t)
 	if err != nil {
 		return 0, err
