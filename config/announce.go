@@ -10,6 +10,8 @@ import (
 	"reflect"
 	"runtime/debug"
 	"strings"
+
+	"github.com/caarlos0/env/v11"
 )
 
 // Logger returns a logger of the configured level: JSON in production, text in development.
@@ -39,30 +41,29 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// Announce reports the address, the database, the version and the settings: as text on w in development, as a log line in
-// production.
+// Announce says where the server listens: in three lines on w in development, in a log line in production, which has the
+// version and the settings as well.
 func (c *Config) Announce(w io.Writer, log *slog.Logger, address net.Addr) {
 	if c.Production() {
 		log.Info("listening", "address", address.String(), "database", c.Database.String(), "version", version(),
 			slog.GroupAttrs("settings", c.attrs()...))
 		return
 	}
-	fmt.Fprintf(w, "Tasks API on http://%s, docs page at http://%s/docs/\n", address, address)
-	fmt.Fprintf(w, "Database: %s. For a token: go run . token --user demo\n", c.Database)
-	fmt.Fprintf(w, "Version %s, with", version())
-	for _, setting := range c.attrs() {
-		fmt.Fprintf(w, " %s", setting)
-	}
-	fmt.Fprintln(w)
+	fmt.Fprintf(w, "Tasks API on http://%[1]s, docs page at http://%[1]s/docs/\n", address)
+	fmt.Fprintf(w, "Database: %s\n", c.Database)
+	fmt.Fprintln(w, "For a token: go run . token --user demo (or taskapi token --user demo)")
 }
 
-// attrs returns the settings in effect, with defaults and without empty ones. Secrets are masked, also those in URLs.
+// attrs returns the settings that differ from their defaults. Secrets are masked, also those in URLs.
 func (c *Config) attrs() (all []slog.Attr) {
+	var defaults Config
+	_ = env.ParseWithOptions(&defaults, env.Options{Environment: map[string]string{}}) // no default is faulty
+	defaults.Host = productionHost
 	for _, field := range reflect.VisibleFields(reflect.TypeFor[Config]()) {
-		name, value := field.Tag.Get("env"), reflect.ValueOf(*c).FieldByIndex(field.Index)
+		name, value := field.Tag.Get("env"), reflect.ValueOf(*c).FieldByIndex(field.Index).Interface()
 		text := fmt.Sprint(value)
 		switch {
-		case name == "-" || text == "" || text == "[]":
+		case name == "-" || reflect.DeepEqual(value, reflect.ValueOf(defaults).FieldByIndex(field.Index).Interface()):
 			continue
 		case strings.HasPrefix(name, "BETTER_AUTH_SECRET"):
 			text = "***"

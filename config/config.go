@@ -27,6 +27,8 @@ const (
 
 	development = "development"
 	production  = "production"
+	// productionHost is the default of HOST in production: every interface.
+	productionHost = "0.0.0.0"
 )
 
 // Config holds the settings of one server. [Load] and [Parse] return valid ones; the zero value is not usable.
@@ -101,7 +103,7 @@ func Parse(sources ...map[string]string) (*Config, error) {
 			cfg.CORSOrigins = []string{"http://localhost:*", "https://localhost:*", "http://127.0.0.1:*", "https://127.0.0.1:*"}
 		}
 	case production:
-		cfg.Host = cmp.Or(cfg.Host, "0.0.0.0")
+		cfg.Host = cmp.Or(cfg.Host, productionHost)
 		demand(len(cfg.Secrets()) > 0 || cfg.BetterAuthURL+cfg.JWKSURL != "", "BETTER_AUTH_SECRET: must be set in production, or BETTER_AUTH_URL")
 		for _, secret := range cfg.Secrets() {
 			name := "BETTER_AUTH_SECRET"

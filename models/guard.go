@@ -90,36 +90,26 @@ func (g *Guard) rows(db *gorm.DB) {
 	g.stop(db, ErrNotConfined)
 }
 
-// create stops an insert of owned rows if a row has no owner or can replace another.
+// create stops an insert of owned rows if a row has no owner, can replace another, or is not a struct of the model.
 func (g *Guard) create(db *gorm.DB) {
 	stmt := db.Statement
 	if exempt(stmt) {
 		return
 	}
 	insert, _ := stmt.Clauses["INSERT"].Expression.(clause.Insert) // OR REPLACE, say
-	if _, upsert := stmt.Clauses["ON CONFLICT"]; upsert || insert.Modifier != "" {
+	_, upsert := stmt.Clauses["ON CONFLICT"]
+	switch {
+	case upsert || insert.Modifier != "":
 		g.stop(db, ErrUpsert)
-	}
-	if !owned(stmt, stmt.ReflectValue) {
+	case !owned(stmt, stmt.ReflectValue):
 		g.stop(db, ErrNoOwner)
 	}
 }
 
-// owned reports whether a value to be created has a user id: a struct or a map, or all elements of a slice of them.
+// owned reports whether a value to be created is the model's struct with a user id, or a slice of them.
 func owned(stmt *gorm.Statement, value reflect.Value) bool {
 	value = reflect.Indirect(value)
-	switch value.Kind() {
-	case reflect.Struct:
-		if stmt.Schema == nil || value.Type() != stmt.Schema.ModelType || stmt.Schema.LookUpField(ownerColumn) == nil {
-			return false
-		}
-		_, empty := stmt.Schema.LookUpField(ownerColumn).ValueOf(stmt.Context, value)
-		return !empty
-	case reflect.Map:
-		row, _ := value.Interface().(map[string]any)
-		id, _ := row[ownerColumn].(string)
-		return id != ""
-	case reflect.Slice, reflect.Array:
+	if value.Kind() == reflect.Slice {
 		for i := range value.Len() {
 			if !owned(stmt, value.Index(i)) {
 				return false
@@ -127,5 +117,13 @@ func owned(stmt *gorm.Statement, value reflect.Value) bool {
 		}
 		return true
 	}
-	return false
+	if stmt.Schema == nil || !value.IsValid() || value.Type() != stmt.Schema.ModelType {
+		return false
+	}
+	owner := stmt.Schema.LookUpField(ownerColumn)
+	if owner == nil {
+		return false
+	}
+	_, empty := owner.ValueOf(stmt.Context, value)
+	return !empty
 }

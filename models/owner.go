@@ -13,7 +13,7 @@ const ownerColumn = "user_id"
 var (
 	// ErrNotConfined fails a statement that could reach the rows of more than one user.
 	ErrNotConfined = errors.New("isolation: the statement is not confined by OwnedBy")
-	// ErrNoOwner fails the creation of a row that would belong to nobody, and a scope for nobody.
+	// ErrNoOwner fails the creation of a row that would belong to nobody or is not a struct of its model, and a scope for nobody.
 	ErrNoOwner = errors.New("isolation: an owned row needs a user id")
 	// ErrUpsert fails an insert that could turn into an update of another user's row.
 	ErrUpsert = errors.New("isolation: an owned row cannot be upserted")

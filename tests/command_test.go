@@ -81,7 +81,9 @@ func TestATokenAndATaskOutliveARestart(t *testing.T) {
 	second := h.start(t)
 	found := second.call(t, 200, "GET", fmt.Sprintf("/api/tasks/%d", decode[task](t, created).ID), token, "")
 	require.Equal(t, string(created.body), string(found.body))
-	require.NotContains(t, second.stderr.String(), "Made a random", "another secret was made")
+	said, _, _ := strings.Cut(second.stderr.String(), "time=") // the log follows
+	require.Equal(t, fmt.Sprintf("Tasks API on http://%[1]s, docs page at http://%[1]s/docs/\nDatabase: SQLite, file %[2]s\n"+
+		"For a token: go run . token --user demo (or taskapi token --user demo)\n", second.address, h.path("tasks.db")), said)
 	require.Equal(t, kept, h.read(t, ".env.local"))
 }
 
@@ -187,6 +189,7 @@ func TestTheHelpListsEveryCommandAndSetting(t *testing.T) {
 			require.Contains(t, got.stdout, word)
 		}
 		require.Equal(t, settings, listed(got.stdout))
+		require.NotRegexp(t, `.{101}`, got.stdout, "a line is longer than 100 columns")
 	}
 	require.Empty(t, h.files(t), "help leaves something behind")
 }
@@ -444,6 +447,9 @@ func TestAProductionStartLogsJSONFromEveryInterfaceAndNoPassword(t *testing.T) {
 	require.Len(t, listening, 1)
 	require.Equal(t, p.address, listening[0]["address"])
 	require.Contains(t, listening[0]["database"], database.Host)
+	require.Equal(t, map[string]any{ // those that are not the defaults
+		"ENVIRONMENT": "production", "PORT": "0", "BETTER_AUTH_SECRET": "***", "DATABASE_URL": listening[0]["database"],
+	}, listening[0]["settings"])
 	require.NotContains(t, p.stderr.String(), "hunter2")
 	require.NotContains(t, p.stderr.String(), testSecret)
 }

@@ -168,8 +168,8 @@ func TestTheGuardFailsRowsWithoutAnOwnerAndUpserts(t *testing.T) {
 				return db.CreateInBatches([]models.Task{{TaskInput: models.TaskInput{Title: "x"}}, {TaskInput: models.TaskInput{Title: "y"}}}, 1).Error
 			},
 			"a map": func(db *gorm.DB) error { return db.Model(&models.Task{}).Create(map[string]any{"title": "x"}).Error },
-			"a map of a number": func(db *gorm.DB) error {
-				return db.Model(&models.Task{}).Create(map[string]any{"title": "x", "user_id": 5}).Error
+			"a map with an owner": func(db *gorm.DB) error {
+				return db.Model(&models.Task{}).Create(map[string]any{"title": "x", "user_id": "ann"}).Error
 			},
 			"maps": func(db *gorm.DB) error {
 				return db.Model(&models.Task{}).Create([]map[string]any{{"title": "x"}}).Error

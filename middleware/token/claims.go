@@ -23,33 +23,19 @@ const (
 	maxTime = 253402300799
 )
 
-// claims are the claims that the server reads: those of RFC 7519, section 4.1, user_id, azp and client_id. Names match exactly, a repeated
-// name is an error, and each value must have the type of its claim.
+// claims are the claims of a token (RFC 7519, section 4). Names match exactly, and a repeated name is an error. Each claim that
+// the server reads must have the type that it expects.
 type claims struct {
 	// Always empty, so that the library's own checks do nothing.
-	jwt.RegisteredClaims `json:"-"`
-
-	UserID jsontext.Value `json:"user_id"`
-	Sub    jsontext.Value `json:"sub"`
-	Iss    jsontext.Value `json:"iss"`
-	Aud    jsontext.Value `json:"aud"`
-	Exp    jsontext.Value `json:"exp"`
-	Nbf    jsontext.Value `json:"nbf"`
-	Iat    jsontext.Value `json:"iat"`
-
-	// Judged in place of a missing aud, if the settings say so.
-	Azp      jsontext.Value `json:"azp"`
-	ClientID jsontext.Value `json:"client_id"`
+	jwt.RegisteredClaims
+	members
 
 	keys *KeySet // verified the signature; nil if a shared secret did
 	user string  // set by Validate
 }
 
 // UnmarshalJSON implements json.Unmarshaler for the token library, whose own decoder is not strict.
-func (c *claims) UnmarshalJSON(text []byte) error {
-	type plain claims
-	return json.Unmarshal(text, (*plain)(c))
-}
+func (c *claims) UnmarshalJSON(text []byte) error { return json.Unmarshal(text, &c.members) }
 
 // Validate implements [jwt.ClaimsValidator]: the library calls it after it has verified the signature. It makes all checks of
 // the claims, because the library's own require no claim and ignore a future iat. Its errors are a [Reason].
@@ -57,48 +43,48 @@ func (c *claims) Validate() error {
 	if err := c.checkTimes(time.Now()); err != nil {
 		return err
 	}
-	name := c.UserID
+	name := "user_id"
 	if c.keys != nil {
-		if iss, _ := decodeString(c.Iss); iss != c.keys.issuer.Name {
+		issuer := c.keys.issuer
+		if c.text("iss") != issuer.Name {
 			return WrongIssuer
 		}
-		audiences := c.audiences(c.keys.issuer.AudienceClaim)
-		if !slices.ContainsFunc(audiences, func(name string) bool { return slices.Contains(c.keys.issuer.Audiences, name) }) {
+		known := func(audience string) bool { return slices.Contains(issuer.Audiences, audience) }
+		if !slices.ContainsFunc(c.audiences(issuer.AudienceClaim), known) {
 			return WrongAudience
 		}
-		if name == nil {
-			name = c.Sub
+		if c.members[name] == nil {
+			name = "sub"
 		}
 	}
-	user, err := decodeString(name)
-	if err != nil || CheckUserID(user) != nil {
+	c.user = c.text(name)
+	if CheckUserID(c.user) != nil {
 		return NoUserID
 	}
-	c.user = user
 	return nil
 }
 
-// audiences returns the members of aud or, if there is no aud, the text in the claim in its place; none if the type is wrong.
-func (c *claims) audiences(instead string) (names jwt.ClaimStrings) {
-	if c.Aud == nil {
-		name, _ := decodeString(map[string]jsontext.Value{"azp": c.Azp, "client_id": c.ClientID}[instead])
-		return jwt.ClaimStrings{name}
-	}
-	if names.UnmarshalJSON(c.Aud) != nil {
+// audiences returns the members of aud or, if there is no aud, the text in the claim in its place, if one may stand there. It
+// returns none if the type is wrong.
+func (m members) audiences(instead string) (names jwt.ClaimStrings) {
+	switch {
+	case m["aud"] == nil && instead != "":
+		return jwt.ClaimStrings{m.text(instead)}
+	case m["aud"] == nil || names.UnmarshalJSON(m["aud"]) != nil:
 		return nil
 	}
 	return names
 }
 
-func (c *claims) checkTimes(now time.Time) error {
-	expiry, err := seconds(c.Exp)
+func (m members) checkTimes(now time.Time) error {
+	expiry, err := seconds(m["exp"])
 	if err != nil {
 		return BadTime // also if it is missing
 	}
 	if expiry <= unixSeconds(now) {
 		return Expired
 	}
-	for _, begin := range []jsontext.Value{c.Nbf, c.Iat} {
+	for _, begin := range []jsontext.Value{m["nbf"], m["iat"]} {
 		if begin == nil {
 			continue
 		}
@@ -111,11 +97,6 @@ func (c *claims) checkTimes(now time.Time) error {
 		}
 	}
 	return nil
-}
-
-func decodeString(value jsontext.Value) (text string, err error) {
-	err = json.Unmarshal(value, &text)
-	return text, err
 }
 
 // CheckUserID returns an error if id cannot name a user. A user id has 1 to 255 characters of UTF-8, without NUL, and is not

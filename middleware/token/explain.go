@@ -28,7 +28,6 @@ func Explain(ctx context.Context, w io.Writer, cfg *config.Config, token string)
 	if cfg.Issuer.KeySetURL != "" {
 		e.keys = emptyKeySet(cfg.Issuer, slog.New(slog.DiscardHandler))
 		e.unreachable = e.keys.fetch(ctx)
-		e.usable, e.leftOut = e.keys.published().describe()
 	}
 	for i, part := range []*members{&e.header, &e.claims} {
 		if i < len(e.parts) {
@@ -42,10 +41,10 @@ func Explain(ctx context.Context, w io.Writer, cfg *config.Config, token string)
 			fmt.Fprintf(w, "To create tasks, that user needs an account in %s, which is not looked at here.\n", cfg.AuthUsersTable)
 		}
 	} else {
-		reason, remedy := e.describe(err)
-		fmt.Fprintf(w, "Refused: %s.\n", reason)
-		if remedy != "" {
-			fmt.Fprintf(w, "To change that: %s.\n", remedy)
+		refusal := e.describe(err)
+		fmt.Fprintf(w, "Refused: %s.\n", refusal.reason)
+		if refusal.remedy != "" {
+			fmt.Fprintf(w, "To change that: %s.\n", refusal.remedy)
 		}
 	}
 	for _, warning := range cfg.SecretWarnings() {
@@ -66,8 +65,6 @@ type explanation struct {
 	cfg            *config.Config
 	keys           *KeySet
 	unreachable    error
-	usable         []string // keys of the set
-	leftOut        []string
 	parts          []string
 	header, claims members
 }
@@ -79,14 +76,13 @@ func (e explanation) algorithm() string { return canonical(e.header.text("alg"))
 func (e explanation) describeKey() string {
 	algorithm := e.algorithm()
 	switch {
-	case algorithm == "HS256" && len(e.cfg.Secrets()) == 1:
-		return "the shared secret"
-	case algorithm == "HS256" && len(e.cfg.Secrets()) > 1:
-		return fmt.Sprintf("the %d shared secrets, one after the other", len(e.cfg.Secrets()))
+	case algorithm == "HS256" && len(e.cfg.Secrets()) > 0:
+		return "a shared secret"
 	case !slices.Contains(publicAlgorithms, algorithm) || e.keys == nil || e.unreachable != nil:
 		return "none"
 	}
-	usable := cmp.Or(strings.Join(e.usable, ", "), "no usable key")
-	text := fmt.Sprintf("%s, of %s at %s", printable(e.header["kid"]), usable, e.cfg.Issuer.KeySetURL)
-	return strings.Join(append([]string{text}, e.leftOut...), "\n  left out: ")
+	usable, leftOut := e.keys.published().describe()
+	text := fmt.Sprintf("%s, of %s at %s", printable(e.header["kid"]),
+		cmp.Or(strings.Join(usable, ", "), "no usable key"), e.cfg.Issuer.KeySetURL)
+	return strings.Join(append([]string{text}, leftOut...), "\n  left out: ")
 }

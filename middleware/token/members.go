@@ -34,8 +34,11 @@ func decodeBase64(part string) ([]byte, error) {
 	return base64.RawURLEncoding.Strict().DecodeString(part)
 }
 
-func (m members) text(name string) string {
-	text, _ := decodeString(m[name])
+// text returns a member that is a text, or "".
+func (m members) text(name string) (text string) {
+	if json.Unmarshal(m[name], &text) != nil {
+		return ""
+	}
 	return text
 }
 
@@ -80,8 +83,9 @@ func describeTime(value jsontext.Value) string {
 		return "(not a time)"
 	}
 	then := time.Unix(int64(at), 0)
-	if away := time.Until(then).Round(time.Second); away > 0 {
-		return then.Format(time.DateTime+" MST") + ", in " + away.String()
+	text, away := then.Format(time.DateTime+" MST, "), time.Until(then).Round(time.Second)
+	if away > 0 {
+		return text + "in " + away.String()
 	}
-	return then.Format(time.DateTime+" MST") + ", " + time.Since(then).Round(time.Second).String() + " ago"
+	return text + (-away).String() + " ago"
 }
