@@ -32,7 +32,7 @@ func LimitLists() fiber.Handler {
 // then its memory counts as its user's.
 type List struct {
 	net.Buffers // what is not read yet
-	blocks      []*[listBlock]byte
+	blocks      [][]byte
 	size        int
 	memory      *listMemory
 	user        string

@@ -3,8 +3,8 @@ package middleware
 import (
 	"errors"
 	"net/http"
-	"runtime"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -21,9 +21,11 @@ const (
 	// maxListMemory is the limit of all lists in memory, and maxListShare that of one user's, in blocks: 128 and 64 MB.
 	maxListMemory = 128 << 20 / listBlock
 	maxListShare  = maxListMemory / 2
-	// largeList is the size, in blocks, from which a list may not use the last eighth of the memory. The system gets the
-	// memory of such lists back after giveBackTime.
-	largeList    = 1 << 20 / listBlock
+	// smallList is the size, in blocks, up to which a list may use the last eighth of the memory. It grows beyond that only
+	// while a quarter of the memory and half of the share are free, so that some large lists end instead of none.
+	smallList = 1 << 20 / listBlock
+	// keptBlocks are kept for the next lists, beside as many as are in use. The system gets others after giveBackTime.
+	keptBlocks   = 64
 	giveBackTime = 2 * time.Second
 )
 
@@ -38,8 +40,8 @@ var (
 type listMemory struct {
 	mu         sync.Mutex
 	used       int // in blocks
+	free       [][]byte
 	users      map[string]*listShare
-	blocks     sync.Pool // of *[listBlock]byte
 	givingBack bool
 }
 
@@ -77,28 +79,36 @@ func (m *listMemory) forget(l *List) {
 	}
 }
 
-// take adds a block to a list. If it cannot, it empties the list and returns the request's error. Others get what the list
-// had, so that of large lists that are made together, some end.
-func (m *listMemory) take(l *List) (err error) {
+// take adds a block to a list. If it cannot, it empties the list and returns the request's error.
+func (m *listMemory) take(l *List) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	memory, share := maxListMemory, maxListShare
+	switch size := len(l.blocks); {
+	case size == smallList:
+		memory, share = maxListMemory*3/4, maxListShare/2
+	case size > smallList:
+		memory = maxListMemory * 7 / 8
+	}
+	var err error
 	switch {
 	case len(l.blocks) == maxListShare:
 		err = errListSize
-	case l.share.blocks == maxListShare:
+	case l.share.blocks >= share:
 		err = fiber.ErrTooManyRequests
-	case m.used == maxListMemory || len(l.blocks) >= largeList && m.used >= maxListMemory*7/8:
+	case m.used >= memory:
 		err = errListMemory
 	}
 	if err != nil {
 		m.empty(l)
 		return err
 	}
-	block, ok := m.blocks.Get().(*[listBlock]byte)
-	if !ok {
-		block = new([listBlock]byte)
+	if len(m.free) == 0 {
+		m.free = append(m.free, make([]byte, 0, listBlock))
 	}
-	l.blocks, l.Buffers = append(l.blocks, block), append(l.Buffers, block[:0])
+	last := len(m.free) - 1
+	l.blocks, l.Buffers = append(l.blocks, m.free[last]), append(l.Buffers, m.free[last])
+	m.free = m.free[:last]
 	m.used++
 	l.share.blocks++
 	return nil
@@ -116,24 +126,24 @@ func (m *listMemory) release(l *List) {
 
 // empty frees a list's blocks. The caller holds the lock.
 func (m *listMemory) empty(l *List) {
-	if len(l.blocks) >= largeList && !m.givingBack {
-		m.givingBack = true
-		time.AfterFunc(giveBackTime, m.giveBack)
-	}
-	for _, block := range l.blocks {
-		m.blocks.Put(block)
-	}
+	m.free = append(m.free, l.blocks...)
 	m.used -= len(l.blocks)
 	l.share.blocks -= len(l.blocks)
 	l.blocks, l.Buffers = nil, nil
+	if !m.givingBack && len(m.free) > m.used+keptBlocks {
+		m.givingBack = true
+		time.AfterFunc(giveBackTime, m.giveBack)
+	}
 }
 
-// giveBack returns memory to the system. The runtime alone would return it after its next collections, which are minutes
-// away if the server has nothing to do.
+// giveBack returns memory to the system. The runtime alone would return it after its next collection, which is minutes away
+// if the server has nothing to do.
 func (m *listMemory) giveBack() {
 	m.mu.Lock()
 	m.givingBack = false
+	if keep := m.used + keptBlocks; len(m.free) > keep {
+		m.free = slices.Clone(m.free[:keep])
+	}
 	m.mu.Unlock()
-	runtime.GC() // a pool keeps what it has until the second collection
 	debug.FreeOSMemory()
 }

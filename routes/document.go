@@ -18,7 +18,9 @@ var documentFiles embed.FS
 
 // templates are the parts of the OpenAPI document: each file but shared.yaml, and the operations of resource.yaml.
 var templates = template.Must(template.New("").
-	Funcs(template.FuncMap{"json": toJSON, "list": func(items ...string) []string { return items }, "id": strings.NewReplacer(" ", "_").Replace}).
+	Funcs(template.FuncMap{
+		"json": toJSON, "list": func(items ...string) []string { return items }, "id": strings.NewReplacer(" ", "_").Replace,
+	}).
 	ParseFS(documentFiles, "openapi/*.yaml"))
 
 // toJSON writes a value as JSON, which is YAML as well.

@@ -79,7 +79,12 @@ func bodyTries(content openapi3.Content) (tries []try) {
 	return tries
 }
 
-// parameterValues are the values of a parameter that the document names.
+// opaqueValues are values of the parameters for which the document has no example, because one would spoil a first call.
+var opaqueValues = map[string][]any{
+	"If-Match": {"*", `"1"`}, "If-None-Match": {"*", `"1"`}, "Idempotency-Key": {"a-key-of-both-users"}, "cursor": {"x"}, "q": {"a"},
+}
+
+// parameterValues are the values of a parameter that the document names, or those of opaqueValues.
 func parameterValues(p *openapi3.Parameter) (values []string) {
 	add := func(value any) {
 		if text := fmt.Sprint(value); value != nil && !slices.Contains(values, text) {
@@ -102,6 +107,9 @@ func parameterValues(p *openapi3.Parameter) (values []string) {
 	}
 	if schema.Min != nil {
 		add(*schema.Min)
+	}
+	for _, value := range opaqueValues[p.Name] {
+		add(value)
 	}
 	return values
 }

@@ -116,8 +116,11 @@ func TestTheNetFailsForARouteThatItCannotAttack(t *testing.T) {
 			},
 			"a parameter without a value": {
 				declared: correct,
-				change:   func(doc *openapi3.T) { doc.Paths.Value("/api/memos").Get.Parameters[0].Value.Example = nil },
-				finding:  "GET /api/memos: cannot be attacked: the document has no value of its parameter q",
+				change: func(doc *openapi3.T) {
+					q := doc.Paths.Value("/api/memos").Get.Parameters[0].Value
+					q.Name, q.Example = "text", nil
+				},
+				finding: "GET /api/memos: cannot be attacked: the document has no value of its parameter text",
 			},
 			"an operation that is not in the document": {
 				declared: correct,
