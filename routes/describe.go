@@ -2,11 +2,12 @@ package routes
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"gorm.io/gorm/schema"
+
+	"taskapi/routes/bind"
 )
 
 // description is what the templates of a resource are filled in from.
@@ -14,7 +15,7 @@ type description struct {
 	Model, Path       string // Note, /api/notes
 	Singular, Plural  string // note, notes
 	Filters           []Filter
-	Row, Input, Patch fields // all fields, those of the input, those of PATCH
+	Row, Input, Patch bind.Fields // all fields, those of the input, those of PATCH
 	Orders            orders
 }
 
@@ -23,7 +24,7 @@ type description struct {
 func describe(model *schema.Schema, path string, filters []Filter, inputIndex int) description {
 	words := strings.ReplaceAll(schema.NamingStrategy{}.ColumnName("", model.Name), "_", " ")
 	plural := strings.ReplaceAll(path[strings.LastIndex(path, "/")+1:], "-", " ")
-	row, input, patch := newFields(model, inputIndex)
+	row, input, patch := bind.NewFields(model, inputIndex)
 	if len(input) == 0 {
 		panic(fmt.Sprintf("%s: its input has no fields", model.Name))
 	}
@@ -53,19 +54,11 @@ func (d description) One() string {
 }
 
 // Fault is what is wrong with a body whose first field has a value of another type.
-func (d description) Fault() fault {
+func (d description) Fault() bind.Fault {
 	first, value := d.Input[0], jsontext.Value("7")
 	if first.Type != "string" {
 		value = jsontext.Value(`"x"`)
 	}
-	_, wrong := first.decode(value)
-	return newFault(wrong.kind, wrong.msg, value, "body", first.JSON)
-}
-
-// Faults is the schema of the faults of a body with these fields: the general one, unless a field is not plain text.
-func (all fields) Faults() string {
-	if slices.ContainsFunc(all, func(f *field) bool { return !f.Text() }) {
-		return "TypedValidationError"
-	}
-	return "ValidationError"
+	_, wrong := first.Decode(value)
+	return wrong.Fault(value, "body", first.JSON)
 }

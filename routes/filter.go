@@ -4,6 +4,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"taskapi/models"
+	"taskapi/routes/bind"
 )
 
 // Filter is a query parameter that narrows the list of a resource to the rows with certain values in some columns.
@@ -25,7 +26,7 @@ type FilterValue struct {
 
 // condition returns the condition that a request asks for.
 func (f Filter) condition(c *fiber.Ctx) (map[string]any, error) {
-	given, found := parameter(c, f.Name)
+	given, found := bind.Parameter(c, f.Name)
 	if !found {
 		return f.Values[0].Where, nil
 	}

@@ -15,6 +15,7 @@ import (
 
 	"taskapi/middleware"
 	"taskapi/models"
+	"taskapi/routes/bind"
 )
 
 const (
@@ -60,8 +61,7 @@ func (h *handlers[T, In]) createOnce(c *fiber.Ctx, text string, row T) error {
 		return h.created(fresh)
 	})
 	if errors.Is(err, models.ErrOtherBody) {
-		msg := "Value error, this key came with another body before"
-		return invalid(newFault("value_error", msg, quote(text), "header", headerIdempotencyKey))
+		return bind.Invalid(bind.ValueError("this key came with another body before").Fault(bind.Quote(text), "header", headerIdempotencyKey))
 	}
 	if err != nil {
 		return err

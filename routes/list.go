@@ -17,6 +17,7 @@ import (
 	"taskapi/middleware"
 	"taskapi/models"
 	"taskapi/models/database"
+	"taskapi/routes/bind"
 )
 
 const headerTotalCount = "X-Total-Count"
@@ -25,7 +26,7 @@ const headerTotalCount = "X-Total-Count"
 func (h *handlers[T, In]) list(c *fiber.Ctx) error {
 	q, badQuery := h.readQuery(c)
 	known, badTags := readTags(c, fiber.HeaderIfNoneMatch)
-	if err := joinFaults(badQuery, badTags); err != nil {
+	if err := bind.Join(badQuery, badTags); err != nil {
 		return err
 	}
 	if q.count {

@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"reflect"
-	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -16,6 +15,7 @@ import (
 
 	"taskapi/models"
 	"taskapi/models/database"
+	"taskapi/routes/bind"
 )
 
 // order is one that a list can have: by a field, and by id in the same direction where that is equal.
@@ -30,7 +30,7 @@ type orders []order
 
 // newOrders returns the orders by the times of a row, and by the fields with the tag sort:"true". It panics if one of those
 // may be null.
-func newOrders(model *schema.Schema, settable fields) (all orders) {
+func newOrders(model *schema.Schema, settable bind.Fields) (all orders) {
 	add := func(name string, field *schema.Field) {
 		all = append(all, order{"-" + name, field, true}, order{name, field, false})
 	}
@@ -57,12 +57,13 @@ func (all orders) Names() (names []string) {
 }
 
 // find returns the order of a name, or the first one with the mismatch.
-func (all orders) find(name string) (order, *mismatch) {
-	i := slices.IndexFunc(all, func(o order) bool { return o.name == name })
-	if i < 0 {
-		return all[0], (&field{kind: kinds[reflect.TypeFor[string]()], Members: all.Names()}).notMember()
+func (all orders) find(name string) (order, *bind.Mismatch) {
+	for _, o := range all {
+		if o.name == name {
+			return o, nil
+		}
 	}
-	return all[i], nil
+	return all[0], bind.Choice(name, all.Names())
 }
 
 // cursor is the place in an order after which a page starts.
@@ -80,8 +81,9 @@ func cursorAfter[T models.Row](o order, row T, stored string) string {
 	if stored == "" {
 		key, _ = o.field.ValueOf(context.Background(), reflect.ValueOf(row))
 	}
-	if text, ok := key.(string); ok {
-		key = prefix(text, database.MaxSortText)
+	if text, ok := key.(string); ok && len(text) > database.MaxSortText {
+		characters := []rune(text)
+		key = string(characters[:min(len(characters), database.MaxSortText)])
 	}
 	text, _ := encodeJSON([]any{o.name, key, row.RowID()}) // of types that JSON has
 	return base64.RawURLEncoding.EncodeToString(text)
@@ -94,14 +96,13 @@ func (o order) readCursor(db *gorm.DB, encoded string) (*cursor, error) {
 	if err != nil || json.Unmarshal(decoded, &members) != nil || len(members) != 3 {
 		return nil, errCursor
 	}
-	text, integer := kinds[reflect.TypeFor[string]()], kinds[reflect.TypeFor[int64]()]
-	kindOfKey := kinds[o.field.IndirectFieldType]
+	text, keyType := reflect.TypeFor[string](), o.field.IndirectFieldType
 	if database.SortKeyOf(db, o.field).Text != "" {
-		kindOfKey = text
+		keyType = text
 	}
-	name, wrongName := text.decode(members[0])
-	key, wrongKey := kindOfKey.decode(members[1])
-	id, wrongID := integer.decode(members[2])
+	name, wrongName := bind.Decode(members[0], text)
+	key, wrongKey := bind.Decode(members[1], keyType)
+	id, wrongID := bind.Decode(members[2], reflect.TypeFor[int64]())
 	keyText, _ := key.(string)
 	if wrongName != nil || wrongKey != nil || wrongID != nil || name != o.name || strings.ContainsRune(keyText, 0) {
 		return nil, errCursor

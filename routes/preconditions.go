@@ -12,6 +12,7 @@ import (
 	"gorm.io/gorm"
 
 	"taskapi/models"
+	"taskapi/routes/bind"
 )
 
 // ErrPrecondition refuses a change of a row that is not, or no longer, in a version that If-Match names.
@@ -90,9 +91,9 @@ type target struct {
 // targetOf reads a request's target. The error is also that of the body, if that has one.
 func targetOf(c *fiber.Ctx, badBody error) (t target, err error) {
 	var badID, badMatch error
-	t.id, badID = pathID(c)
+	t.id, badID = bind.PathID(c)
 	t.match, badMatch = readTags(c, fiber.HeaderIfMatch)
-	return t, joinFaults(badID, badBody, badMatch)
+	return t, bind.Join(badID, badBody, badMatch)
 }
 
 // row starts a statement on the target.

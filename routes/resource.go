@@ -14,6 +14,7 @@ import (
 
 	"taskapi/middleware"
 	"taskapi/models"
+	"taskapi/routes/bind"
 )
 
 // mergePatch is the media type of RFC 7396.
@@ -25,7 +26,7 @@ type handlers[T models.Row, In any] struct {
 	model        *schema.Schema
 	path         string
 	construct    func(userID string, in In) T
-	input, patch fields // what POST and PUT set, and what PATCH does
+	input, patch bind.Fields // what POST and PUT set, and what PATCH does
 	filters      []Filter
 	orders       orders
 	texts        []*schema.Field // that q looks into
@@ -74,13 +75,13 @@ func Resource[T models.Row, In any](db *gorm.DB, path string, construct func(use
 }
 
 func (h *handlers[T, In]) create(c *fiber.Ctx) error {
-	values, badBody := h.input.read(c, false, fiber.MIMEApplicationJSON)
+	values, badBody := h.input.Read(c, false, fiber.MIMEApplicationJSON)
 	key, badKey := idempotencyKey(c)
-	if err := joinFaults(badBody, badKey); err != nil {
+	if err := bind.Join(badBody, badKey); err != nil {
 		return err
 	}
 	var in In
-	h.input.set(reflect.ValueOf(&in).Elem(), values)
+	h.input.Set(reflect.ValueOf(&in).Elem(), values)
 	row := h.construct(middleware.UserID(c), in)
 	if key != "" {
 		return h.createOnce(c, key, row)
@@ -110,9 +111,9 @@ func sendCreated(c *fiber.Ctx, created models.Created) error {
 }
 
 func (h *handlers[T, In]) get(c *fiber.Ctx) error {
-	id, badID := pathID(c)
+	id, badID := bind.PathID(c)
 	known, badTags := readTags(c, fiber.HeaderIfNoneMatch)
-	if err := joinFaults(badID, badTags); err != nil {
+	if err := bind.Join(badID, badTags); err != nil {
 		return err
 	}
 	row, err := findRow[T](c, h.db, target{id: id})
@@ -126,7 +127,7 @@ func (h *handlers[T, In]) get(c *fiber.Ctx) error {
 }
 
 func (h *handlers[T, In]) replace(c *fiber.Ctx) error {
-	values, badBody := h.input.read(c, false, fiber.MIMEApplicationJSON)
+	values, badBody := h.input.Read(c, false, fiber.MIMEApplicationJSON)
 	t, err := targetOf(c, badBody)
 	if err != nil {
 		return err
@@ -136,7 +137,7 @@ func (h *handlers[T, In]) replace(c *fiber.Ctx) error {
 
 // change is PATCH (RFC 5789), with a JSON Merge Patch (RFC 7396).
 func (h *handlers[T, In]) change(c *fiber.Ctx) error {
-	values, badBody := h.patch.read(c, true, fiber.MIMEApplicationJSON, mergePatch)
+	values, badBody := h.patch.Read(c, true, fiber.MIMEApplicationJSON, mergePatch)
 	if errors.Is(badBody, fiber.ErrUnsupportedMediaType) {
 		c.Set("Accept-Patch", mergePatch)
 	}

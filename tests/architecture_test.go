@@ -23,8 +23,9 @@ var mayImport = map[string][]string{
 		"config", "middleware", "middleware/token", "models", "models/database", "models/transfer", "routes", "routes/server",
 	},
 	"routes": {
-		"config", "middleware", "middleware/token", "models", "models/database", "routes/server",
+		"config", "middleware", "middleware/token", "models", "models/database", "routes/bind", "routes/server",
 	},
+	"routes/bind":      {"models"},
 	"routes/server":    {"config", "middleware", "middleware/token", "models"},
 	"middleware":       {"config", "middleware/token", "models", "models/database"},
 	"middleware/token": {"config", "models"},

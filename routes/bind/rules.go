@@ -1,4 +1,4 @@
-package routes
+package bind
 
 import (
 	"errors"
@@ -15,25 +15,25 @@ import (
 // rule is what a rule of the validator is in JSON Schema, and what is wrong with a value that breaks it.
 type rule struct {
 	keyword string
-	mismatch
+	Mismatch
 }
 
 // rules has those of strings as "string min", and those of numbers as "min". The msg has the parameter of the rule for %s.
 var rules = map[string]rule{
-	"string min":          {"minLength", mismatch{"string_too_short", "String should have at least %s characters"}},
-	"string max":          {"maxLength", mismatch{"string_too_long", "String should have at most %s characters"}},
-	"string notblank":     {"", mismatch{"value_error", "Value error, must not be blank"}},
-	"string excludesrune": {"", mismatch{"value_error", "Value error, must not contain the NUL character"}},
-	"min":                 {"minimum", mismatch{"greater_than_equal", "Input should be greater than or equal to %s"}},
-	"gte":                 {"minimum", mismatch{"greater_than_equal", "Input should be greater than or equal to %s"}},
-	"gt":                  {"exclusiveMinimum", mismatch{"greater_than", "Input should be greater than %s"}},
-	"max":                 {"maximum", mismatch{"less_than_equal", "Input should be less than or equal to %s"}},
-	"lte":                 {"maximum", mismatch{"less_than_equal", "Input should be less than or equal to %s"}},
-	"lt":                  {"exclusiveMaximum", mismatch{"less_than", "Input should be less than %s"}},
+	"string min":          {"minLength", Mismatch{"string_too_short", "String should have at least %s characters"}},
+	"string max":          {"maxLength", Mismatch{"string_too_long", "String should have at most %s characters"}},
+	"string notblank":     {"", Mismatch{"value_error", "Value error, must not be blank"}},
+	"string excludesrune": {"", Mismatch{"value_error", "Value error, must not contain the NUL character"}},
+	"min":                 {"minimum", Mismatch{"greater_than_equal", "Input should be greater than or equal to %s"}},
+	"gte":                 {"minimum", Mismatch{"greater_than_equal", "Input should be greater than or equal to %s"}},
+	"gt":                  {"exclusiveMinimum", Mismatch{"greater_than", "Input should be greater than %s"}},
+	"max":                 {"maximum", Mismatch{"less_than_equal", "Input should be less than or equal to %s"}},
+	"lte":                 {"maximum", Mismatch{"less_than_equal", "Input should be less than or equal to %s"}},
+	"lt":                  {"exclusiveMaximum", Mismatch{"less_than", "Input should be less than %s"}},
 }
 
 // rule returns the rule of a name for the type of the field.
-func (f *field) rule(name string) (r rule, found bool) {
+func (f *Field) rule(name string) (r rule, found bool) {
 	if f.Type == "string" {
 		name = "string " + name
 	}
@@ -46,7 +46,7 @@ var member = regexp.MustCompile(`'[^']*'|\S+`)
 
 // readRules splits a validate tag into what the binder decides and what it leaves to the validator. It returns an error
 // if the rules and the column do not agree.
-func (f *field) readRules(tag string) error {
+func (f *Field) readRules(tag string) error {
 	var checks []string
 	for check := range strings.SplitSeq(tag, ",") {
 		name, parameter, _ := strings.Cut(check, "=")
@@ -79,7 +79,7 @@ func (f *field) readRules(tag string) error {
 }
 
 // checkSize returns an error if the rules of a string do not bound its length, or allow more than its column.
-func (f *field) checkSize() error {
+func (f *Field) checkSize() error {
 	longest, err := strconv.Atoi(f.Limits["maxLength"])
 	for _, text := range f.Members {
 		longest, err = max(longest, utf8.RuneCountInString(text)), nil
@@ -94,7 +94,7 @@ func (f *field) checkSize() error {
 }
 
 // check holds a value against the field's rules.
-func (f *field) check(value any) *mismatch {
+func (f *Field) check(value any) *Mismatch {
 	var broken validator.ValidationErrors
 	if err := validate.Var(value, f.checks); !errors.As(err, &broken) {
 		return nil
@@ -105,17 +105,17 @@ func (f *field) check(value any) *mismatch {
 	}
 	r, found := f.rule(name)
 	if !found {
-		return &mismatch{"value_error", "Value error, must satisfy " + name}
+		return &Mismatch{"value_error", "Value error, must satisfy " + name}
 	}
 	msg := strings.Replace(r.msg, "%s", parameter, 1)
 	if parameter == "1" {
 		msg = strings.TrimSuffix(msg, "s") // 1 character
 	}
-	return &mismatch{r.kind, msg}
+	return &Mismatch{r.kind, msg}
 }
 
 // notMember is the mismatch of a value that an enumeration does not have.
-func (f *field) notMember() *mismatch {
+func (f *Field) notMember() *Mismatch {
 	members, mark := f.Members, ""
 	if f.Type == "string" {
 		mark = "'"
@@ -125,7 +125,7 @@ func (f *field) notMember() *mismatch {
 	if last > 0 {
 		msg = mark + strings.Join(members[:last], mark+", "+mark) + mark + " or " + msg
 	}
-	return &mismatch{"literal_error", "Input should be " + msg}
+	return &Mismatch{"literal_error", "Input should be " + msg}
 }
 
 var validate = newValidator()

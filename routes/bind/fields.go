@@ -1,4 +1,6 @@
-package routes
+// Package bind reads what requests give: the id in the path, bodies by the fields that a model declares, and query parameters. What
+// is wrong with them is in the form of FastAPI and the words of pydantic.
+package bind
 
 import (
 	"errors"
@@ -14,8 +16,8 @@ import (
 	"taskapi/models"
 )
 
-// field is a field of a model, as its tags declare it. The templates of the document read it as well.
-type field struct {
+// Field is a field of a model, as its tags declare it. The templates of the document read it as well.
+type Field struct {
 	kind
 	*schema.Field
 	JSON, Doc                     string
@@ -28,16 +30,16 @@ type field struct {
 }
 
 // Text reports whether the field has any text.
-func (f *field) Text() bool { return f.isString() && f.Members == nil }
+func (f *Field) Text() bool { return f.isString() && f.Members == nil }
 
-// fields are fields of a model, in its order.
-type fields []*field
+// Fields are fields of a model, in its order.
+type Fields []*Field
 
 var ownerType, timestampsType = reflect.TypeFor[models.Owner](), reflect.TypeFor[models.Timestamps]()
 
-// newFields reads the declarations of a model's own fields, those that are not of [models.Owner] or [models.Timestamps]: all,
+// NewFields reads the declarations of a model's own fields, those that are not of [models.Owner] or [models.Timestamps]: all,
 // those of the input, which the model embeds at an index, and those that PATCH sets. It panics if one is not sound.
-func newFields(model *schema.Schema, inputIndex int) (all, input, patch fields) {
+func NewFields(model *schema.Schema, inputIndex int) (all, input, patch Fields) {
 	names, columns := []string{"id", "user_id", "created_at", "updated_at"}, []string{"id", "user_id", "created_at", "updated_at", "version"}
 	for _, declared := range model.Fields {
 		index := declared.StructField.Index[0]
@@ -69,13 +71,13 @@ func newFields(model *schema.Schema, inputIndex int) (all, input, patch fields) 
 // 500, and a unique one would tell a user about the rows of another.
 var refusedSettings = []string{"UNIQUE", "UNIQUEINDEX", "TYPE", "PRECISION", "SCALE", "SERIALIZER", "-"}
 
-func newField(declared *schema.Field) (f *field, err error) {
+func newField(declared *schema.Field) (f *Field, err error) {
 	defer func() {
 		if fault := recover(); fault != nil { // the validator's, at a rule that it does not know
 			err = fmt.Errorf("%v", fault)
 		}
 	}()
-	f = &field{Field: declared, JSON: declared.Tag.Get("json"), Doc: declared.Tag.Get("doc"), Limits: map[string]string{}}
+	f = &Field{Field: declared, JSON: declared.Tag.Get("json"), Doc: declared.Tag.Get("doc"), Limits: map[string]string{}}
 	var known bool
 	f.kind, known = kinds[declared.IndirectFieldType]
 	f.Nullable = declared.FieldType.Kind() == reflect.Pointer
@@ -99,7 +101,7 @@ func newField(declared *schema.Field) (f *field, err error) {
 }
 
 // readValues reads the default and the example, and returns an error if one is not valid.
-func (f *field) readValues() (err error) {
+func (f *Field) readValues() (err error) {
 	zero := reflect.Zero(f.IndirectFieldType).Interface()
 	wrong := f.check(zero)
 	text := f.TagSettings["DEFAULT"]
@@ -127,38 +129,38 @@ func (f *field) readValues() (err error) {
 	return nil
 }
 
-// read returns the values of a request's body by their columns. Absent fields have their defaults or, in a partial body, no
+// Read returns the values of a request's body by their columns. Absent fields have their defaults or, in a partial body, no
 // value. All faults of the body are one error.
-func (all fields) read(c *fiber.Ctx, partial bool, mediaTypes ...string) (map[string]any, error) {
+func (all Fields) Read(c *fiber.Ctx, partial bool, mediaTypes ...string) (map[string]any, error) {
 	body, err := readBody(c, mediaTypes...)
 	if err != nil {
 		return nil, err
 	}
-	values, found := make(map[string]any, len(all)), []fault(nil)
+	values, found := make(map[string]any, len(all)), []Fault(nil)
 	for _, f := range all {
 		value, given := body.members[f.JSON]
 		switch {
 		case given:
-			decoded, wrong := f.decode(value)
+			decoded, wrong := f.Decode(value)
 			if wrong != nil {
-				found = append(found, newFault(wrong.kind, wrong.msg, value, "body", f.JSON))
+				found = append(found, wrong.Fault(value, "body", f.JSON))
 			}
 			values[f.DBName] = decoded
 		case partial:
 		case f.Required:
-			found = append(found, newFault("missing", "Field required", body.text, "body", f.JSON))
+			found = append(found, missing.Fault(body.text, "body", f.JSON))
 		default:
 			values[f.DBName] = f.Fallback
 		}
 	}
 	if found != nil {
-		return nil, invalid(found...)
+		return nil, Invalid(found...)
 	}
 	return values, nil
 }
 
-// decode reads a member of a request's body. A nil value is null.
-func (f *field) decode(value jsontext.Value) (any, *mismatch) {
+// Decode reads a member of a request's body. A nil value is null.
+func (f *Field) Decode(value jsontext.Value) (any, *Mismatch) {
 	if value.Kind() == 'n' && f.Nullable {
 		return nil, nil
 	}
@@ -172,22 +174,22 @@ func (f *field) decode(value jsontext.Value) (any, *mismatch) {
 }
 
 // parse reads a default or an example.
-func (f *field) parse(text string) (any, error) {
+func (f *Field) parse(text string) (any, error) {
 	value := jsontext.Value(text)
 	if f.Type == "string" {
 		value, _ = jsontext.AppendQuote(nil, text)
 	} else if !value.IsValid() {
 		return nil, errors.New("is not JSON")
 	}
-	decoded, wrong := f.decode(value)
+	decoded, wrong := f.Decode(value)
 	if wrong != nil {
 		return nil, errors.New(wrong.msg)
 	}
 	return decoded, nil
 }
 
-// set sets the fields of an input struct to the values of their columns.
-func (all fields) set(in reflect.Value, values map[string]any) {
+// Set sets the fields of an input struct to the values of their columns.
+func (all Fields) Set(in reflect.Value, values map[string]any) {
 	for _, f := range all {
 		value, target := reflect.ValueOf(values[f.DBName]), in.FieldByIndex(f.StructField.Index[1:])
 		if !value.IsValid() { // null
@@ -199,4 +201,12 @@ func (all fields) set(in reflect.Value, values map[string]any) {
 		}
 		target.Set(value)
 	}
+}
+
+// Faults is the schema of the faults of a body with these fields: the general one, unless a field is not plain text.
+func (all Fields) Faults() string {
+	if slices.ContainsFunc(all, func(f *Field) bool { return !f.Text() }) {
+		return "TypedValidationError"
+	}
+	return "ValidationError"
 }

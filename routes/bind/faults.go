@@ -1,4 +1,4 @@
-package routes
+package bind
 
 import (
 	"errors"
@@ -12,8 +12,8 @@ import (
 	"taskapi/models"
 )
 
-// fault is a fault of a request, in the form of FastAPI and the words of pydantic.
-type fault struct {
+// Fault is a fault of a request, in the form of FastAPI and the words of pydantic.
+type Fault struct {
 	Type  string         `json:"type"`
 	Loc   []any          `json:"loc"`
 	Msg   string         `json:"msg"`
@@ -23,23 +23,30 @@ type fault struct {
 // maxInput is how many characters of a faulty value the answer repeats.
 const maxInput = 100
 
-func newFault(kind, msg string, input jsontext.Value, loc ...any) fault {
-	return fault{Type: kind, Loc: loc, Msg: msg, Input: truncate(input)}
+// Mismatch is why a value cannot be what it is given for, in pydantic's type and msg.
+type Mismatch struct{ kind, msg string }
+
+// Fault returns the fault of a request that has the value input at the place loc.
+func (m *Mismatch) Fault(input jsontext.Value, loc ...any) Fault {
+	return Fault{Type: m.kind, Loc: loc, Msg: m.msg, Input: truncate(input)}
 }
 
-// invalid returns the 422 of a request with these faults.
-func invalid(faults ...fault) *models.Error {
+// ValueError returns the mismatch of a fault that pydantic has no type for.
+func ValueError(msg string) *Mismatch { return &Mismatch{"value_error", "Value error, " + msg} }
+
+// Invalid returns the 422 of a request with these faults.
+func Invalid(faults ...Fault) *models.Error {
 	return &models.Error{Status: fiber.StatusUnprocessableEntity, Detail: faults}
 }
 
-// joinFaults returns the error of a request whose parts were checked one by one: the first error that is not a 422, or one
+// Join returns the error of a request whose parts were checked one by one: the first error that is not a 422, or one
 // 422 with all faults. It returns nil if all parts are valid.
-func joinFaults(parts ...error) error {
-	var all []fault
+func Join(parts ...error) error {
+	var all []Fault
 	for _, err := range parts {
 		var refused *models.Error
 		if errors.As(err, &refused) && refused.Status == fiber.StatusUnprocessableEntity {
-			all = append(all, refused.Detail.([]fault)...)
+			all = append(all, refused.Detail.([]Fault)...)
 		} else if err != nil {
 			return err
 		}
@@ -47,7 +54,7 @@ func joinFaults(parts ...error) error {
 	if all == nil {
 		return nil
 	}
-	return invalid(all...)
+	return Invalid(all...)
 }
 
 // truncate shortens a string to its first [maxInput] characters, and any other value to the first of its JSON text.
@@ -59,11 +66,11 @@ func truncate(value jsontext.Value) jsontext.Value {
 	if value.Kind() == '"' {
 		_ = json.Unmarshal(value, &text)
 	}
-	return quote(text)
+	return Quote(text)
 }
 
-// quote returns a text's first [maxInput] characters as a JSON string.
-func quote(text string) jsontext.Value {
+// Quote returns a text's first [maxInput] characters as a JSON string.
+func Quote(text string) jsontext.Value {
 	value, _ := jsontext.AppendQuote(nil, strings.ToValidUTF8(prefix(text, maxInput), "\uFFFD"))
 	return value
 }

@@ -1,4 +1,4 @@
-package routes
+package bind
 
 import (
 	"bytes"
@@ -13,8 +13,8 @@ import (
 	"github.com/gofiber/fiber/v2"
 )
 
-// pathID parses the id in the path. For an integer beyond 64 bits it returns 0, the id of no row.
-func pathID(c *fiber.Ctx) (int64, error) {
+// PathID parses the id in the path. For an integer beyond 64 bits it returns 0, the id of no row.
+func PathID(c *fiber.Ctx) (int64, error) {
 	text, err := url.PathUnescape(c.Params("id"))
 	if err != nil {
 		text = c.Params("id")
@@ -24,10 +24,13 @@ func pathID(c *fiber.Ctx) (int64, error) {
 	case errors.Is(err, strconv.ErrRange):
 		return 0, nil
 	case err != nil:
-		return 0, invalid(newFault(notParsed.kind, notParsed.msg, quote(text), "path", "id"))
+		return 0, Invalid(notParsed.Fault(Quote(text), "path", "id"))
 	}
 	return id, nil
 }
+
+// missing is the mismatch of what has to be there.
+var missing = &Mismatch{"missing", "Field required"}
 
 // object is a JSON object: its text, and its members by their names, of which the last of a repeated name counts.
 type object struct {
@@ -44,17 +47,17 @@ func readBody(c *fiber.Ctx, mediaTypes ...string) (body object, err error) {
 	}
 	text := c.Request().Body()
 	if len(bytes.TrimSpace(text)) == 0 {
-		return body, invalid(newFault("missing", "Field required", jsontext.Value("null"), "body"))
+		return body, Invalid(missing.Fault(jsontext.Value("null"), "body"))
 	}
 	var syntax *jsontext.SyntacticError
 	err = json.Unmarshal(text, &body.text, jsontext.AllowDuplicateNames(true)) // also checks the syntax of nested values
 	switch {
 	case errors.As(err, &syntax):
-		return body, invalid(newFault("json_invalid", "JSON decode error", quote(string(text)), "body", syntax.ByteOffset))
+		return body, Invalid((&Mismatch{"json_invalid", "JSON decode error"}).Fault(Quote(string(text)), "body", syntax.ByteOffset))
 	case err == nil && body.text.Kind() == 'n':
-		return body, invalid(newFault("missing", "Field required", body.text, "body"))
+		return body, Invalid(missing.Fault(body.text, "body"))
 	case err == nil && body.text.Kind() != '{':
-		return body, invalid(newFault("value_error", "Value error, must be a JSON object", body.text, "body"))
+		return body, Invalid(ValueError("must be a JSON object").Fault(body.text, "body"))
 	case err == nil:
 		err = json.Unmarshal(body.text, &body.members, jsontext.AllowDuplicateNames(true))
 	}
