@@ -110,12 +110,31 @@ func TestAStartThatIsKilledDuringAnAdoptionIsContinuedByTheNext(t *testing.T) {
 	kill()
 	awaitCount(t, db, 1, indexes+"false")
 	awaitCount(t, db, 4, constraints+"false")
-	_, err := db.Exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'CREATE%INDEX CONCURRENTLY%' AND datname = current_database()")
+	_, err := db.Exec(strings.Replace(waitingBuilds, "count(*)", "pg_terminate_backend(pid)", 1))
 	require.NoError(t, err)
 	awaitCount(t, db, 0, waitingBuilds)
 	kill() // the session goes on by itself
 	release()
 	require.Len(t, newHome(t).start(t, settings...).tasks(t, "u1"), 100)
+	requireAdopted(t, db)
+}
+
+func TestARowThatIsAddedDuringAnAdoptionGetsItsUser(t *testing.T) {
+	buildProgram(t)
+	t.Parallel()
+	databaseURL := newPostgres(t)
+	db := filledTable(t, databaseURL)
+	tx, err := db.Begin()
+	require.NoError(t, err)
+	defer tx.Rollback() //nolint:errcheck // ends the lock
+	_, err = tx.Exec("INSERT INTO tasks (user_id, title, completed, created_at, updated_at) VALUES ('late', 'x', false, '2026-01-09', '2026-01-09')")
+	require.NoError(t, err)
+	p := newHome(t).begin(t, inProduction("PORT=0", "DATABASE_URL="+databaseURL))
+	awaitCount(t, db, 1, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+		AND query LIKE 'ALTER TABLE%'`) // it has read the rows
+	require.NoError(t, tx.Commit())
+	p.awaitStart(t)
+	require.Len(t, p.tasks(t, "late"), 1)
 	requireAdopted(t, db)
 }
 

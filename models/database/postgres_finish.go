@@ -8,6 +8,7 @@ import (
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
+	"gorm.io/gorm/schema"
 )
 
 // finishLock is the key of the advisory lock of finish. It is another than migrationLock, because a session that waits in
@@ -26,7 +27,7 @@ func isFilled(db *gorm.DB, table string) (bool, error) {
 func (e postgresEngine) finish(db *gorm.DB, models []any, externalUsers string) error {
 	var left []clause.Expr
 	for _, model := range models {
-		statements, _, err := unfinished(db, model)
+		statements, err := unfinished(db, model)
 		if err != nil {
 			return err
 		}
@@ -75,68 +76,67 @@ func (e postgresEngine) tryFinish(db *gorm.DB, models []any, externalUsers strin
 }
 
 func finishTable(conn *gorm.DB, model any, externalUsers string) error {
-	statements, table, err := unfinished(conn, model)
+	statements, err := unfinished(conn, model)
 	if err != nil || statements == nil {
 		return err
 	}
-	if table != "users" { // rows may have been added until the transaction ended
-		if err := ensureOwners(conn, table, externalUsers); err != nil {
-			return naming(externalUsers, err)
-		}
+	schema, err := schemaOf(conn, model)
+	if err == nil && schema.Table != "users" { // others may have added rows until the transaction ended
+		err = naming(externalUsers, ensureOwners(conn, schema.Table, externalUsers))
 	}
 	for _, statement := range statements {
-		if err := conn.Exec("?", statement).Error; err != nil {
-			return err
+		if err == nil {
+			err = conn.Exec("?", statement).Error
 		}
 	}
-	return nil
+	return err
 }
 
-// unfinished returns the statements that build the indexes and validate the constraints that a model's table lacks. What an
-// interrupted CREATE INDEX CONCURRENTLY leaves is not valid and must be dropped.
-func unfinished(db *gorm.DB, model any) (statements []clause.Expr, table string, err error) {
-	stmt := &gorm.Statement{DB: db}
-	if err := stmt.Parse(model); err != nil {
-		return nil, "", err
+// unfinished returns the statements that build the indexes and validate the constraints of a model which its table lacks.
+func unfinished(db *gorm.DB, model any) (statements []clause.Expr, err error) {
+	schema, err := schemaOf(db, model)
+	if err != nil {
+		return nil, err
 	}
-	target := clause.Table{Name: stmt.Table}
-	found, err := query[[]struct {
+	table, id := clause.Table{Name: schema.Table}, db.Statement.Quote(schema.Table)
+	indexes, err := query[[]struct {
 		Name  string
 		Valid bool
 	}](db, `SELECT relname AS name, indisvalid AS valid FROM pg_index JOIN pg_class ON oid = indexrelid
-		WHERE indrelid = to_regclass(?)`, stmt.Quote(stmt.Table))
+		WHERE indrelid = to_regclass(?)`, id)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
-	indexes := map[string]bool{} // whether it is valid
-	for _, index := range found {
-		indexes[index.Name] = index.Valid
+	valid := map[string]bool{}
+	for _, index := range indexes {
+		valid[index.Name] = index.Valid
+		if wanted := schema.LookIndex(index.Name); wanted != nil && !index.Valid { // its building was interrupted
+			statements = append(statements, gorm.Expr("DROP INDEX CONCURRENTLY IF EXISTS ?", clause.Column{Name: index.Name}))
+		}
 	}
-	for _, index := range stmt.Schema.ParseIndexes() {
-		name, valid := clause.Column{Name: index.Name}, indexes[index.Name]
-		if valid {
-			continue
+	for _, index := range schema.ParseIndexes() {
+		if !valid[index.Name] {
+			statements = append(statements, buildIndex(db, table, index))
 		}
-		if _, exists := indexes[index.Name]; exists {
-			statements = append(statements, gorm.Expr("DROP INDEX CONCURRENTLY IF EXISTS ?", name))
-		}
-		text := "CREATE " + index.Class + " INDEX CONCURRENTLY IF NOT EXISTS ? ON ?"
-		if index.Type != "" {
-			text += " USING " + index.Type
-		}
-		text += " ? " + index.Option
-		if index.Where != "" {
-			text += " WHERE " + index.Where
-		}
-		fields := db.Migrator().(postgresMigrator).BuildIndexOptions(index.Fields, stmt)
-		statements = append(statements, gorm.Expr(text, name, target, fields))
 	}
-	rules := slices.Collect(maps.Keys(stmt.Schema.ParseCheckConstraints()))
+	rules := slices.Collect(maps.Keys(schema.ParseCheckConstraints()))
 	constraints, err := query[[]string](db, `SELECT conname FROM pg_constraint
-		WHERE conrelid = to_regclass(?) AND NOT convalidated AND conname IN ?`,
-		stmt.Quote(stmt.Table), append(rules, ownerKeyName(stmt.Table)))
+		WHERE conrelid = to_regclass(?) AND NOT convalidated AND conname IN ?`, id, append(rules, ownerKeyName(schema.Table)))
 	for _, name := range constraints {
-		statements = append(statements, gorm.Expr("ALTER TABLE ? VALIDATE CONSTRAINT ?", target, clause.Column{Name: name}))
+		statements = append(statements, gorm.Expr("ALTER TABLE ? VALIDATE CONSTRAINT ?", table, clause.Column{Name: name}))
 	}
-	return statements, stmt.Table, err
+	return statements, err
+}
+
+func buildIndex(db *gorm.DB, table clause.Table, index *schema.Index) clause.Expr {
+	text := "CREATE " + index.Class + " INDEX CONCURRENTLY IF NOT EXISTS ? ON ?"
+	if index.Type != "" {
+		text += " USING " + index.Type
+	}
+	text += " ? " + index.Option
+	if index.Where != "" {
+		text += " WHERE " + index.Where
+	}
+	fields := db.Migrator().(postgresMigrator).BuildIndexOptions(index.Fields, db.Statement)
+	return gorm.Expr(text, clause.Column{Name: index.Name}, table, fields)
 }
