@@ -44,15 +44,16 @@ func checkExisting(tx *gorm.DB, model any) (*schema.Schema, []column, error) {
 
 func checkForm(tx *gorm.DB, model *schema.Schema, columns []column) error {
 	fields, _, err := divide(model, columns)
+	for _, c := range columns {
+		if field := model.LookUpField(c.Name); slices.Contains(fields, field) && !engineOf(tx).fits(field.DataType, c.Type) {
+			return fmt.Errorf("its column %s is of type %s", c.Name, c.Type)
+		}
+	}
 	if err != nil {
 		return fmt.Errorf("%w, and a column that is not null can only be added with a default", err)
 	}
 	for _, c := range columns {
-		field := model.LookUpField(c.Name)
-		switch {
-		case slices.Contains(fields, field) && !engineOf(tx).fits(field.DataType, c.Type):
-			return fmt.Errorf("its column %s is of type %s", c.Name, c.Type)
-		case c.Required && (field == nil || field.AutoIncrement):
+		if field := model.LookUpField(c.Name); c.Required && (field == nil || field.AutoIncrement) {
 			return fmt.Errorf("its column %s demands a value", c.Name)
 		}
 	}
