@@ -127,7 +127,8 @@ func TestARowThatIsAddedDuringAnAdoptionGetsItsUser(t *testing.T) {
 	tx, err := db.Begin()
 	require.NoError(t, err)
 	defer tx.Rollback() //nolint:errcheck // ends the lock
-	_, err = tx.Exec("INSERT INTO tasks (user_id, title, completed, created_at, updated_at) VALUES ('late', 'x', false, '2026-01-09', '2026-01-09')")
+	_, err = tx.Exec(`INSERT INTO tasks (user_id, title, completed, created_at, updated_at)
+		VALUES ('late', 'x', false, '2026-01-09', '2026-01-09')`)
 	require.NoError(t, err)
 	p := newHome(t).begin(t, inProduction("PORT=0", "DATABASE_URL="+databaseURL))
 	awaitCount(t, db, 1, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
