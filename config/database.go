@@ -51,8 +51,6 @@ func (d Database) checkUsersTable(name string) error {
 		return nil
 	case parts == nil:
 		return fmt.Errorf("%q is not the name of a table, such as user or auth.user", name)
-	case strings.EqualFold(parts[2], "tasks"):
-		return errors.New("tasks is the table of the tasks, not of their users")
 	case parts[1] != "" && d.Engine == SQLite:
 		return fmt.Errorf("SQLite has no schemas: %s, not %s", parts[2], name)
 	}

@@ -146,6 +146,12 @@ var announced = regexp.MustCompile(`(?:http://|"msg":"listening","address":")([^
 func (h home) start(t testing.TB, settings ...string) *process {
 	t.Helper()
 	p := h.begin(t, append([]string{"PORT=0"}, settings...))
+	p.awaitStart(t)
+	return p
+}
+
+func (p *process) awaitStart(t testing.TB) {
+	t.Helper()
 	require.Eventually(t, func() bool {
 		found := announced.FindStringSubmatch(p.stderr.String())
 		if found != nil {
@@ -156,7 +162,6 @@ func (h home) start(t testing.TB, settings ...string) *process {
 	require.NotEmpty(t, p.address, "the program did not start: %s", &p.stderr)
 	p.url = "http://" + p.address            // of a wildcard Go makes the loopback address
 	p.call(t, 200, "GET", "/health", "", "") // by then it has said all that it says at its start
-	return p
 }
 
 // begin runs the program until the test ends.

@@ -29,8 +29,8 @@ type migrations interface {
 	missingRights(db *gorm.DB, table string) (grants []string, err error)
 	// lock prevents other servers from migrating until the transaction ends.
 	lock(tx *gorm.DB) error
-	// finish does what cannot be done in the transaction.
-	finish(db *gorm.DB) error
+	// finish does what cannot or should not be done in the transaction, to the tables of the models.
+	finish(db *gorm.DB, models []any, externalUsers string) error
 	// fits reports whether a column of a type can store the values of a field.
 	fits(field schema.DataType, column string) bool
 	// columns returns a table's columns, none if there is no such table.

@@ -2,9 +2,12 @@ package database
 
 import (
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 	"gorm.io/gorm/schema"
 )
 
@@ -17,32 +20,81 @@ type column struct {
 	Required bool
 }
 
-// checkExisting returns an error if a model's table exists but belongs to another program: rows of the model could not be
-// read from it or inserted into it. Columns that the migration can add may be missing.
-func checkExisting(tx *gorm.DB, model *schema.Schema) error {
-	columns, err := engineOf(tx).columns(tx, model.Table)
+// checkExisting returns a model's schema and the columns of its table, none if there is no such table. It returns an error if
+// the table belongs to another program: rows of the model could not be read from it or inserted into it. Columns that the
+// migration can add may be missing.
+func checkExisting(tx *gorm.DB, model any) (*schema.Schema, []column, error) {
+	schema, err := schemaOf(tx, model)
+	if err != nil {
+		return nil, nil, err
+	}
+	columns, err := engineOf(tx).columns(tx, schema.Table)
 	if err != nil || len(columns) == 0 {
-		return err
+		return schema, nil, err
 	}
-	fault := func(format string, args ...any) error {
-		if model.Table == "users" {
-			format += ": if it holds the accounts, set AUTH_USERS_TABLE=users"
+	if err := checkForm(tx, schema, columns); err != nil {
+		fault := "the table %s does not fit its model: %w"
+		if schema.Table == "users" {
+			fault += ": if it holds the accounts, set AUTH_USERS_TABLE=users"
 		}
-		return fmt.Errorf("the table "+model.Table+" does not fit its model: "+format, args...)
+		return nil, nil, fmt.Errorf(fault, schema.Table, err)
 	}
-	for _, name := range model.DBNames {
-		field := model.LookUpField(name)
-		i := slices.IndexFunc(columns, func(c column) bool { return c.Name == name })
-		switch {
-		case i < 0 && (field.PrimaryKey || field.NotNull && !field.HasDefaultValue):
-			return fault("it has no column %s, and a column that is not null can only be added with a default", name)
-		case i >= 0 && !engineOf(tx).fits(field.DataType, columns[i].Type):
-			return fault("its column %s is of type %s", name, columns[i].Type)
+	return schema, columns, checkRows(tx, model, schema, columns)
+}
+
+func checkForm(tx *gorm.DB, model *schema.Schema, columns []column) error {
+	fields, _, err := divide(model, columns)
+	for _, c := range columns {
+		if field := model.LookUpField(c.Name); slices.Contains(fields, field) && !engineOf(tx).fits(field.DataType, c.Type) {
+			return fmt.Errorf("its column %s is of type %s", c.Name, c.Type)
 		}
+	}
+	if err != nil {
+		return fmt.Errorf("%w, and a column that is not null can only be added with a default", err)
 	}
 	for _, c := range columns {
 		if field := model.LookUpField(c.Name); c.Required && (field == nil || field.AutoIncrement) {
-			return fault("its column %s demands a value", c.Name)
+			return fmt.Errorf("its column %s demands a value", c.Name)
+		}
+	}
+	return nil
+}
+
+// divide divides the fields of a model into those that a table has a column for and the others. It returns an error if one of
+// the others needs a value.
+func divide(model *schema.Schema, columns []column) (present, absent []*schema.Field, err error) {
+	for _, name := range model.DBNames {
+		field := model.LookUpField(name)
+		if slices.ContainsFunc(columns, func(c column) bool { return c.Name == name }) {
+			present = append(present, field)
+			continue
+		}
+		absent = append(absent, field)
+		if err == nil && (field.PrimaryKey || field.NotNull && !field.HasDefaultValue) {
+			err = fmt.Errorf("it has no column %s", name)
+		}
+	}
+	return present, absent, err
+}
+
+// checkRows returns an error if rows of a table break a rule that the table does not have yet. A rule that names a column to be
+// added is left to the database. The rule must not come first: it would bind the program that uses the table.
+func checkRows(tx *gorm.DB, model any, table *schema.Schema, columns []column) error {
+	_, absent, _ := divide(table, columns)
+	checks := table.ParseCheckConstraints()
+	for _, name := range slices.Sorted(maps.Keys(checks)) {
+		rule := checks[name].Constraint
+		named := func(field *schema.Field) bool { return strings.Contains(rule, field.DBName) }
+		if slices.ContainsFunc(absent, named) || tx.Migrator().HasConstraint(model, name) {
+			continue
+		}
+		rows, err := query[int](tx, "SELECT count(*) FROM ? WHERE NOT (?)", clause.Table{Name: table.Table}, clause.Expr{SQL: rule})
+		if err == nil && rows > 0 {
+			err = fmt.Errorf("%s has rows that break %s, %s (rows: %d): change or delete them first; nothing was changed",
+				table.Table, name, rule, rows)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil

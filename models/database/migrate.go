@@ -12,7 +12,8 @@ import (
 	"taskapi/models"
 )
 
-// migrate adds missing tables, columns, indexes and constraints, all or none of them, one server at a time.
+// migrate adds missing tables, columns, indexes and constraints, one server at a time. All is done or none, but for what engines
+// do to tables with rows in finish.
 func migrate(db *gorm.DB, owned []any, externalUsers string) error {
 	engine := engineOf(db)
 	if err := engine.inspect(db); err != nil {
@@ -21,62 +22,57 @@ func migrate(db *gorm.DB, owned []any, externalUsers string) error {
 	if err := db.Transaction(func(tx *gorm.DB) error { return migrateTables(tx, owned, externalUsers) }); err != nil {
 		return err
 	}
-	return engine.finish(db)
+	return engine.finish(db, kept(owned, externalUsers), externalUsers)
+}
+
+// withKeys returns the models whose rows belong to users: the owned ones, and the idempotency keys.
+func withKeys(owned []any) []any { return append(slices.Clip(owned), &models.IdempotencyKey{}) }
+
+// kept returns the models whose tables the program keeps: those of [withKeys] and, unless the users are external, theirs.
+func kept(owned []any, externalUsers string) []any {
+	if externalUsers != "" {
+		return withKeys(owned)
+	}
+	return append([]any{&models.User{}}, withKeys(owned)...)
 }
 
 // migrateTables does it in the transaction tx. A table that another program made in the form of a model is adopted: its owners
-// are added to the users, unless the users are external. A table in another form is refused and not changed.
+// are added to the users, unless the users are external. A table in another form, or with a row that breaks a rule, is refused
+// and not changed. Rows are read before the first change of an owned model's table, because other sessions wait from then on.
 func migrateTables(tx *gorm.DB, owned []any, externalUsers string) error {
-	if err := engineOf(tx).lock(tx); err != nil {
+	engine := engineOf(tx)
+	if err := engine.lock(tx); err != nil {
 		return err
 	}
 	if err := checkRights(tx, owned, externalUsers); err != nil {
 		return err
 	}
-	if externalUsers == "" {
-		if _, err := migrateTable(tx, &models.User{}); err != nil {
+	for _, model := range kept(owned, externalUsers) {
+		schema, columns, err := checkExisting(tx, model)
+		if err == nil && schema.Table == "users" {
+			err = tx.AutoMigrate(model)
+		} else if err == nil {
+			err = prepareOwners(tx, schema.Table, externalUsers, len(columns) > 0)
+		}
+		if err != nil {
 			return err
 		}
 	}
 	for _, model := range withKeys(owned) {
-		table, err := migrateTable(tx, model)
-		if err != nil {
+		if err := tx.AutoMigrate(model); err != nil {
 			return err
 		}
-		err = ensureOwnerKey(tx, table, externalUsers)
-		if err != nil && externalUsers != "" {
-			err = fmt.Errorf("AUTH_USERS_TABLE: %w", err)
-		}
-		if err != nil {
+		if err := ensureOwnerKey(tx, model, externalUsers); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// migrateTable returns the name of the table.
-func migrateTable(tx *gorm.DB, model any) (string, error) {
-	schema, err := schemaOf(tx, model)
-	if err == nil {
-		err = checkExisting(tx, schema)
-	}
-	if err != nil {
-		return "", err
-	}
-	return schema.Table, tx.AutoMigrate(model)
-}
-
-// withKeys returns the models whose rows belong to users: the owned models, and the idempotency keys.
-func withKeys(owned []any) []any { return append(slices.Clip(owned), &models.IdempotencyKey{}) }
-
 // checkRights returns an error if the role may not read and write the rows of the tables that exist. It names what to grant.
 func checkRights(db *gorm.DB, owned []any, externalUsers string) error {
-	tables := withKeys(owned)
-	if externalUsers == "" {
-		tables = append(tables, &models.User{})
-	}
 	var missing []string
-	for _, model := range tables {
+	for _, model := range kept(owned, externalUsers) {
 		schema, err := schemaOf(db, model)
 		if err != nil {
 			return err

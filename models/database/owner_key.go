@@ -19,30 +19,67 @@ type ownerKey struct {
 // ownerKeyName returns the name that GORM would give the constraint.
 func ownerKeyName(table string) string { return "fk_" + table + "_user" }
 
-// ensureOwnerKey makes user_id of an owned model's table reference the users' id. It adds missing owners to the program's own
-// users, and keeps foreign keys that another program made. With external users it returns an error if an owner is missing,
-// and removes all other foreign keys of user_id.
-func ensureOwnerKey(tx *gorm.DB, table, externalUsers string) error {
+// hasOwnerKey reports whether a table that has these keys needs no other. Foreign keys that another program made stay where the
+// users are the program's own.
+func hasOwnerKey(keys []ownerKey, externalUsers string) bool {
+	return slices.ContainsFunc(keys, func(key ownerKey) bool { return key.Right }) &&
+		(externalUsers == "" || !slices.ContainsFunc(keys, func(key ownerKey) bool { return !key.Right }))
+}
+
+// prepareOwners prepares the users for the foreign key of an owned model's table, if the table does not have it.
+func prepareOwners(tx *gorm.DB, table, externalUsers string, exists bool) error {
+	keys, err := engineOf(tx).ownerKeys(tx, table, cmp.Or(externalUsers, "users"))
+	if err != nil || hasOwnerKey(keys, externalUsers) {
+		return err
+	}
+	if externalUsers != "" {
+		err = checkExternalUsers(tx, externalUsers)
+	}
+	if err == nil && exists {
+		err = ensureOwners(tx, table, externalUsers)
+	}
+	return naming(externalUsers, err)
+}
+
+// ensureOwners adds the missing owners of a table's rows to the program's own users. It returns an error if external users lack
+// some.
+func ensureOwners(tx *gorm.DB, table, externalUsers string) error {
+	if externalUsers == "" {
+		return tx.Exec(`INSERT INTO users (id, created_at) SELECT user_id, min(created_at) FROM ?
+			WHERE user_id NOT IN (SELECT id FROM users) GROUP BY user_id ON CONFLICT DO NOTHING`, clause.Table{Name: table}).Error
+	}
+	var rows, owners int
+	err := tx.Raw(`SELECT count(*), count(DISTINCT owned.user_id) FROM ? AS owned
+		WHERE NOT EXISTS (SELECT 1 FROM ? AS account WHERE account.id = owned.user_id)`,
+		clause.Table{Name: table}, clause.Table{Name: externalUsers}).Row().Scan(&rows, &owners)
+	if err == nil && rows > 0 {
+		err = fmt.Errorf("%s has rows of users without an account in %s (rows: %d, users: %d): "+
+			"delete the rows or add the accounts first; nothing was changed", table, externalUsers, rows, owners)
+	}
+	return err
+}
+
+// ensureOwnerKey makes user_id of an owned model's table reference the users' id. With external users it removes all other
+// foreign keys of user_id.
+func ensureOwnerKey(tx *gorm.DB, model any, externalUsers string) error {
+	schema, err := schemaOf(tx, model)
+	if err != nil {
+		return err
+	}
 	engine, users := engineOf(tx), cmp.Or(externalUsers, "users")
-	keys, err := engine.ownerKeys(tx, table, users)
-	if err != nil {
+	keys, err := engine.ownerKeys(tx, schema.Table, users)
+	if err != nil || hasOwnerKey(keys, externalUsers) {
 		return err
 	}
-	right := slices.ContainsFunc(keys, func(key ownerKey) bool { return key.Right })
-	wrong := slices.ContainsFunc(keys, func(key ownerKey) bool { return !key.Right })
-	switch {
-	case right && (!wrong || externalUsers == ""):
-		return nil
-	case externalUsers == "":
-		err = tx.Exec(`INSERT INTO users (id, created_at) SELECT user_id, min(created_at) FROM ?
-			WHERE user_id NOT IN (SELECT id FROM users) GROUP BY user_id`, clause.Table{Name: table}).Error
-	default:
-		err = checkExternalUsers(tx, table, users)
+	return naming(externalUsers, engine.setOwnerKey(tx, schema.Table, users, keys, externalUsers != ""))
+}
+
+// naming adds to an error that has to do with external users, unless it is nil, the setting that names them.
+func naming(externalUsers string, err error) error {
+	if err != nil && externalUsers != "" {
+		err = fmt.Errorf("AUTH_USERS_TABLE: %w", err)
 	}
-	if err != nil {
-		return err
-	}
-	return engine.setOwnerKey(tx, table, users, keys, externalUsers != "")
+	return err
 }
 
 // checkOwnerKey returns an error if an owned model's table does not reference the right users.
@@ -55,8 +92,8 @@ func checkOwnerKey(db *gorm.DB, table, externalUsers string) error {
 	return err
 }
 
-// checkExternalUsers returns an error if another program's table cannot hold the owners of a table, or lacks some of them.
-func checkExternalUsers(tx *gorm.DB, table, users string) error {
+// checkExternalUsers returns an error if another program's table cannot hold the owners of rows.
+func checkExternalUsers(tx *gorm.DB, users string) error {
 	columns, err := engineOf(tx).columns(tx, users)
 	if err != nil {
 		return err
@@ -70,13 +107,5 @@ func checkExternalUsers(tx *gorm.DB, table, users string) error {
 	case !columns[id].Text:
 		return fmt.Errorf("the id of %s is of type %s, and user ids are text: it must be text or varchar", users, columns[id].Type)
 	}
-	var rows, owners int
-	err = tx.Raw(`SELECT count(*), count(DISTINCT owned.user_id) FROM ? AS owned
-		WHERE NOT EXISTS (SELECT 1 FROM ? AS account WHERE account.id = owned.user_id)`,
-		clause.Table{Name: table}, clause.Table{Name: users}).Row().Scan(&rows, &owners)
-	if err == nil && rows > 0 {
-		err = fmt.Errorf("%s has rows of users without an account in %s (rows: %d, users: %d): "+
-			"delete the rows or add the accounts first; nothing was changed", table, users, rows, owners)
-	}
-	return err
+	return nil
 }

@@ -28,11 +28,14 @@ func (postgresEngine) missingRights(db *gorm.DB, table string) (grants []string,
 		WHERE CASE used.relkind WHEN 'S' THEN NOT has_sequence_privilege(used.oid, 'USAGE') END`, db.Statement.Quote(table))
 }
 
+// lock implements [migrations]. From here on the transaction waits at most five seconds for a table, because other sessions
+// would wait behind it.
 func (postgresEngine) lock(tx *gorm.DB) error {
-	return tx.Exec("SELECT pg_advisory_xact_lock(?)", migrationLock).Error
+	if err := tx.Exec("SELECT pg_advisory_xact_lock(?)", migrationLock).Error; err != nil {
+		return err
+	}
+	return tx.Exec("SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = 0").Error
 }
-
-func (postgresEngine) finish(*gorm.DB) error { return nil }
 
 // Migrator implements [gorm.Dialector].
 func (e postgresEngine) Migrator(db *gorm.DB) gorm.Migrator {
@@ -40,10 +43,38 @@ func (e postgresEngine) Migrator(db *gorm.DB) gorm.Migrator {
 }
 
 // postgresMigrator leaves the columns that it finds as they are. GORM's own would alter them to match the model, and
-// could truncate texts.
+// could truncate texts. What takes long with many rows it leaves to finish.
 type postgresMigrator struct{ postgres.Migrator }
 
 func (postgresMigrator) MigrateColumn(any, *schema.Field, gorm.ColumnType) error { return nil }
+
+// CreateConstraint implements [gorm.Migrator]. The rows of a filled table are not checked against a rule yet.
+func (m postgresMigrator) CreateConstraint(model any, name string) error {
+	return m.RunWithValue(model, func(stmt *gorm.Statement) error {
+		filled, err := isFilled(m.DB, stmt.Table)
+		constraint, table := m.GuessConstraintInterfaceAndTable(stmt, name)
+		check, isCheck := constraint.(*schema.CheckConstraint)
+		if err != nil {
+			return err
+		}
+		if !filled || !isCheck {
+			return m.Migrator.CreateConstraint(model, name)
+		}
+		text, names := check.Build()
+		return m.DB.Exec("ALTER TABLE ? ADD "+text+" NOT VALID", append([]any{clause.Table{Name: table}}, names...)...).Error
+	})
+}
+
+// CreateIndex implements [gorm.Migrator]. A filled table does not get its index yet.
+func (m postgresMigrator) CreateIndex(model any, name string) error {
+	return m.RunWithValue(model, func(stmt *gorm.Statement) error {
+		filled, err := isFilled(m.DB, stmt.Table)
+		if err != nil || filled {
+			return err
+		}
+		return m.Migrator.CreateIndex(model, name)
+	})
+}
 
 var postgresTypes = map[schema.DataType]*regexp.Regexp{
 	schema.Int:    regexp.MustCompile(`^(integer|bigint)$`),
@@ -75,10 +106,8 @@ func (postgresEngine) ownerKeys(db *gorm.DB, table, users string) ([]ownerKey, e
 		db.Statement.Quote(users), db.Statement.Quote(table))
 }
 
-// setOwnerKey implements [migrations]. It waits at most five seconds for its locks, because other sessions would wait
-// behind it.
 func (postgresEngine) setOwnerKey(tx *gorm.DB, table, users string, keys []ownerKey, all bool) error {
-	statement, names := "SET LOCAL lock_timeout = '5s'; ALTER TABLE ? ", []any{clause.Table{Name: table}}
+	statement, names := "ALTER TABLE ? ", []any{clause.Table{Name: table}}
 	for _, key := range keys {
 		if all || key.Name == ownerKeyName(table) {
 			statement += "DROP CONSTRAINT ?, "
@@ -87,5 +116,12 @@ func (postgresEngine) setOwnerKey(tx *gorm.DB, table, users string, keys []owner
 	}
 	statement += "ADD CONSTRAINT ? FOREIGN KEY (user_id) REFERENCES ? (id) ON DELETE CASCADE"
 	names = append(names, clause.Column{Name: ownerKeyName(table)}, clause.Table{Name: users})
+	filled, err := isFilled(tx, table)
+	if err != nil {
+		return err
+	}
+	if filled {
+		statement += " NOT VALID"
+	}
 	return tx.Exec(statement, names...).Error
 }

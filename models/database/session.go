@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"slices"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/logger"
@@ -81,15 +80,13 @@ func (s *Session) Fields(model any) (table string, fields []*schema.Field, err e
 	}
 	columns, err := s.engine.columns(s.DB, schema.Table)
 	if err == nil && len(columns) == 0 {
-		err = fmt.Errorf("has no table of %s", schema.Table)
+		return "", nil, fmt.Errorf("has no table of %s", schema.Table)
 	}
-	for _, name := range schema.DBNames {
-		field := schema.LookUpField(name)
-		if slices.ContainsFunc(columns, func(c column) bool { return c.Name == name }) {
-			fields = append(fields, field)
-		} else if field.NotNull && !field.HasDefaultValue && err == nil {
-			err = fmt.Errorf("its table %s has no column %s", schema.Table, name)
-		}
+	if err == nil {
+		fields, _, err = divide(schema, columns)
+	}
+	if err != nil {
+		err = fmt.Errorf("the table %s: %w", schema.Table, err)
 	}
 	return schema.Table, fields, err
 }

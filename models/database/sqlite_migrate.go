@@ -43,7 +43,7 @@ func (sqliteEngine) lock(*gorm.DB) error { return nil }
 
 // finish implements [migrations]: it sets the WAL mode, which is stored in the file. It waits for other programs that use the
 // file, because SQLite ignores busy_timeout when it changes the mode: two programs that change it would wait for each other.
-func (sqliteEngine) finish(db *gorm.DB) error {
+func (sqliteEngine) finish(db *gorm.DB, _ []any, _ string) error {
 	for deadline := time.Now().Add(sqliteBusy); ; time.Sleep(10 * time.Millisecond) {
 		err := db.Exec("PRAGMA journal_mode = WAL").Error
 		var fault *driver.Error
