@@ -62,3 +62,13 @@ func (d description) Fault() bind.Fault {
 	_, wrong := first.Decode(value)
 	return wrong.Fault(value, "body", first.JSON)
 }
+
+// Faults is the schema of the faults of a body with these fields: the general one, unless a field is not plain text.
+func (description) Faults(fields bind.Fields) string {
+	for _, f := range fields {
+		if !f.Text() {
+			return "TypedValidationError"
+		}
+	}
+	return "ValidationError"
+}

@@ -202,11 +202,3 @@ func (all Fields) Set(in reflect.Value, values map[string]any) {
 		target.Set(value)
 	}
 }
-
-// Faults is the schema of the faults of a body with these fields: the general one, unless a field is not plain text.
-func (all Fields) Faults() string {
-	if slices.ContainsFunc(all, func(f *Field) bool { return !f.Text() }) {
-		return "TypedValidationError"
-	}
-	return "ValidationError"
-}
