@@ -1,3 +1,5 @@
+// Package bind reads what requests give: the id in the path, bodies by the fields that a model declares, and query parameters. What
+// is wrong with them is in the form of FastAPI and the words of pydantic.
 package bind
 
 import (

@@ -1,5 +1,3 @@
-// Package bind reads what requests give: the id in the path, bodies by the fields that a model declares, and query parameters. What
-// is wrong with them is in the form of FastAPI and the words of pydantic.
 package bind
 
 import (
@@ -157,20 +155,6 @@ func (all Fields) Read(c *fiber.Ctx, partial bool, mediaTypes ...string) (map[st
 		return nil, Invalid(found...)
 	}
 	return values, nil
-}
-
-// Decode reads a member of a request's body. A nil value is null.
-func (f *Field) Decode(value jsontext.Value) (any, *Mismatch) {
-	if value.Kind() == 'n' && f.Nullable {
-		return nil, nil
-	}
-	decoded, wrong := f.kind.decode(value)
-	if wrong != nil && f.Members != nil {
-		return nil, f.notMember()
-	} else if wrong != nil {
-		return nil, wrong
-	}
-	return decoded, f.check(decoded)
 }
 
 // parse reads a default or an example.

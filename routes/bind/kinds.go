@@ -47,6 +47,20 @@ func (k kind) decode(value jsontext.Value) (any, *Mismatch) {
 	return k.read(value)
 }
 
+// Decode reads a member of a request's body. A nil value is null.
+func (f *Field) Decode(value jsontext.Value) (any, *Mismatch) {
+	if value.Kind() == 'n' && f.Nullable {
+		return nil, nil
+	}
+	decoded, wrong := f.kind.decode(value)
+	if wrong != nil && f.Members != nil {
+		return nil, f.notMember()
+	} else if wrong != nil {
+		return nil, wrong
+	}
+	return decoded, f.check(decoded)
+}
+
 func readString(value jsontext.Value) (any, *Mismatch) {
 	text, _ := jsontext.AppendUnquote(nil, value) // of valid JSON
 	return string(text), nil
