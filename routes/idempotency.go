@@ -60,7 +60,8 @@ func (h *handlers[T, In]) createOnce(c *fiber.Ctx, text string, row T) error {
 		return h.created(fresh)
 	})
 	if errors.Is(err, models.ErrOtherBody) {
-		return invalid(newFault("value_error", "Value error, this key came with another body before", quote(text), "header", headerIdempotencyKey))
+		return invalid(newFault("value_error", "Value error, this key came with another body before", quote(text),
+			"header", headerIdempotencyKey))
 	}
 	if err != nil {
 		return err
