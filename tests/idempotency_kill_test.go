@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -39,8 +40,8 @@ func (c *retrier) post(p *process, key string) (answer, error) {
 	return answer{response, body}, err
 }
 
-// run retries what was not answered, and then sends new POSTs until one is not.
-func (c *retrier) run(t testing.TB, p *process) {
+// run retries what was not answered, and then sends new POSTs until one is not. It counts the answers.
+func (c *retrier) run(t testing.TB, p *process, answers *atomic.Int64) {
 	for n := 0; ; n++ {
 		key := fmt.Sprintf("%s-%d", c.name, n)
 		if _, known := c.answered[key]; known {
@@ -55,6 +56,7 @@ func (c *retrier) run(t testing.TB, p *process) {
 			return
 		}
 		c.answered[key] = got
+		answers.Add(1)
 	}
 }
 
@@ -76,10 +78,11 @@ func TestAKillLeavesNoKeyWithoutItsRowAndNoRowWithoutItsKey(t *testing.T) {
 		for round := range 10 {
 			p := h.start(t, setting...)
 			var group sync.WaitGroup
+			var answers atomic.Int64
 			for _, c := range clients {
-				group.Go(func() { c.run(t, p) })
+				group.Go(func() { c.run(t, p, &answers) })
 			}
-			time.Sleep(time.Duration(100+37*round) * time.Millisecond)
+			require.Eventually(t, func() bool { return answers.Load() > int64(10+round) || p.hasEnded() }, waitLimit, time.Millisecond)
 			require.NoError(t, p.Process.Kill())
 			group.Wait()
 			p.awaitEnd(t)
