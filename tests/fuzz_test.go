@@ -117,6 +117,63 @@ func FuzzQuery(f *testing.F) {
 	})
 }
 
+// sendable reports whether an HTTP client can send the text as the value of a header.
+func sendable(value string) bool {
+	control := func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
+	return !strings.ContainsFunc(value, control) && len(value) <= 12<<10
+}
+
+func FuzzPreconditions(f *testing.F) {
+	s := newServerWith(f, newSQLite(f), gadgets)
+	var rows []row
+	resources := s.resources(f)
+	for _, r := range resources {
+		rows = append(rows, r.create(f, "ann", r.example))
+	}
+	for _, tags := range [][]string{tagsOfTwo, otherTags, noTags} {
+		for _, tag := range tags {
+			f.Add(tag)
+		}
+	}
+	f.Fuzz(func(t *testing.T, value string) {
+		if !sendable(value) {
+			t.Skip("no HTTP client can send it")
+		}
+		for i, r := range resources {
+			writes := r.writes("ann", rows[i])
+			for _, write := range writes[:len(writes)-1] {
+				require.Contains(t, []int{200, 400, 412}, s.sendUnchecked(t, write.withHeader("If-Match", value)).StatusCode, "%q", value)
+			}
+			for _, path := range []string{r.path, rows[i].path} {
+				got := s.sendUnchecked(t, request{method: "GET", path: path, user: "ann", header: map[string]string{"If-None-Match": value}})
+				require.Contains(t, []int{200, 304, 400}, got.StatusCode, "%q", value)
+			}
+			missing := request{method: "DELETE", path: r.path + "/0", user: "ann", header: map[string]string{"If-Match": value}}
+			require.Contains(t, []int{400, 404}, s.sendUnchecked(t, missing).StatusCode, "%q", value)
+		}
+	})
+}
+
+func FuzzIdempotencyKey(f *testing.F) {
+	s := newServer(f, newSQLite(f))
+	r := s.resources(f)[0]
+	for _, seed := range []string{"", `"a"`, "a", `"a`, `"a\"b"`, `"a";b=1`, "a, b", "?1", "1.5", ":YQ==:", "é", `"\\"`, strings.Repeat("k", 256), `"` + strings.Repeat("k", 255) + `"`} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, value string) {
+		if !sendable(value) {
+			t.Skip("no HTTP client can send it")
+		}
+		first := s.sendUnchecked(t, r.keyed("ann", value))
+		require.Contains(t, []int{201, 400}, first.StatusCode, "%q", value)
+		if first.StatusCode == 201 {
+			again := s.sendUnchecked(t, r.keyed("ann", value))
+			first.Header.Del("Idempotency-Replayed") // of a key that was tried before
+			requireReplay(t, first, again)
+		}
+	})
+}
+
 // FuzzRequest sends any bytes over a connection, TOKEN standing for a token of ann's. Go's own server counts: of what it
 // would not take for a request to create a task, none may be created.
 func FuzzRequest(f *testing.F) {

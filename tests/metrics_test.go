@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -56,6 +57,37 @@ func TestMetricsTellOfRequestsRefusalsTripsAndThePool(t *testing.T) {
 		require.NotContains(t, text, "private-path", "a path is in the metrics")
 		require.NotContains(t, text, "zoe-7", "a user is in the metrics")
 		require.Equal(t, "none", s.logs.lines(t, "request")[5]["route"])
+	})
+}
+
+func TestMetricsCountWhatClientsSaveAndWhatTheyWouldHaveOverwritten(t *testing.T) {
+	eachResource(t, func(t *testing.T, r *resource) {
+		counts := func() (found []int) {
+			for _, name := range []string{"idempotency_replays", "not_modified", "precondition_failures"} {
+				value := regexp.MustCompile(`(?m)^taskapi_` + name + `_total (\d+)$`).FindStringSubmatch(r.s.metrics(t))
+				require.NotNil(t, value, name)
+				count, err := strconv.Atoi(value[1])
+				require.NoError(t, err)
+				found = append(found, count)
+			}
+			return found
+		}
+		before := counts()
+		of := r.toRow(t, r.once(t, "ann", "k"))
+		read := request{method: "GET", path: of.path, user: "ann"}
+		r.s.ask(t, 200, read.withHeader("If-None-Match", `"2"`))
+		for _, write := range r.writes("ann", row{path: r.path + "/0"}) {
+			r.s.ask(t, 404, write.withHeader("If-Match", `*`))
+		}
+		require.Equal(t, before, counts(), "nothing was saved or refused")
+		r.s.ask(t, 201, r.keyed("ann", "k"))
+		for range 2 {
+			r.s.ask(t, 304, read.withHeader("If-None-Match", `"1"`))
+		}
+		for range 3 {
+			r.s.ask(t, 412, r.writes("ann", of)[0].withHeader("If-Match", `"2"`))
+		}
+		require.Equal(t, []int{before[0] + 1, before[1] + 2, before[2] + 3}, counts())
 	})
 }
 

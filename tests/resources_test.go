@@ -170,6 +170,13 @@ func (r *resource) call(t testing.TB, user, method, path string, body ...any) ro
 	return r.toRow(t, r.s.as(user).call(t, 200, method, path, body...))
 }
 
+// list returns the rows of a user.
+func (r *resource) list(t testing.TB, user string) (rows []json.RawMessage) {
+	t.Helper()
+	require.NoError(t, json.Unmarshal(r.s.as(user).call(t, 200, "GET", r.path).body, &rows))
+	return rows
+}
+
 // version returns the version of a row in the database.
 func (r *resource) version(t testing.TB, of row) (version int64) {
 	t.Helper()

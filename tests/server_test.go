@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -157,7 +158,16 @@ type request struct {
 	method, path string
 	user         string // whose token to send; none if empty
 	body         any
-	header       map[string]string
+	header       map[string]string // a line for each line of the value
+}
+
+// withHeader is the request with one more header.
+func (r request) withHeader(name, value string) request {
+	header := map[string]string{}
+	maps.Copy(header, r.header)
+	header[name] = value
+	r.header = header
+	return r
 }
 
 // send sends a request and checks both against the OpenAPI document.
@@ -211,7 +221,7 @@ func (s *server) newRequest(t testing.TB, r request) (req *http.Request, body []
 		req.Header.Set("Authorization", "Bearer "+tokenOf(t, r.user))
 	}
 	for name, value := range r.header {
-		req.Header.Set(name, value)
+		req.Header[http.CanonicalHeaderKey(name)] = strings.Split(value, "\n")
 	}
 	return req, body
 }

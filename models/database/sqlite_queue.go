@@ -45,10 +45,10 @@ type queue chan struct{}
 // acquired is the name of a statement's setting: the function that stops the release at the end of the context.
 const acquired = "taskapi:acquired"
 
-// acquire waits in the queue, unless the statement is in a transaction. The end of the statement's context releases it too, so
-// that a panic does not block the queue.
+// acquire waits in the queue, unless the statement is in a transaction or is a part of another one. The end of the statement's
+// context releases it too, so that a panic does not block the queue.
 func (q queue) acquire(db *gorm.DB) {
-	if _, inside := db.Statement.ConnPool.(gorm.TxCommitter); inside || db.Error != nil {
+	if _, inside := db.Statement.ConnPool.(gorm.TxCommitter); inside || db.DryRun || db.Error != nil {
 		return
 	}
 	ctx := db.Statement.Context
