@@ -127,10 +127,8 @@ func TestAPageReadsNoMoreRowsThanItShowsHoweverManyThereAre(t *testing.T) {
 					details := sqlitePlan(t, databaseURL, text, args)
 					require.Len(t, details, 1, "no sorting: %v", details)
 					require.Contains(t, details[0], "SEARCH tasks USING INDEX "+index+" (user_id=?")
-					if filter == "" && name == "deep page" {
-						require.Contains(t, details[0], "AND (created_at,id)<(?,?)")
-					} else if name == "deep page" {
-						require.Regexp(t, `AND \(?created_at`, details[0])
+					if name == "deep page" {
+						require.Regexp(t, `AND (created_at|\(created_at,id\))[<>]`, details[0])
 					}
 					continue
 				}
