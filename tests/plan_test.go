@@ -27,7 +27,7 @@ func createMany(t testing.TB, s *server, count int, users ...string) {
 	}
 	require.NoError(t, db.Exec(fmt.Sprintf(`INSERT INTO tasks (user_id, title, completed, created_at, updated_at)
 		WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)
-		SELECT users.id, 'Task number ' || i, i %% 2 = 0, %s, %s FROM n CROSS JOIN users`, count-1, at, at)).Error)
+		SELECT users.id, 'Task number ' || i, i %% 2 = 0, %s, %s FROM n CROSS JOIN users WHERE users.id IN ?`, count-1, at, at), users).Error)
 	if db.Name() == "postgres" { // SQLite plans without statistics here, as it does in the program
 		require.NoError(t, db.Exec("ANALYZE").Error)
 	}
