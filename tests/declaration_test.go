@@ -313,6 +313,17 @@ func TestABadDeclarationStopsTheConstructionAndNamesTheField(t *testing.T) {
 			}
 			return declare[Thing, Input]()
 		}, `Thing.Field: strconv.ParseInt: parsing "few": invalid syntax`},
+		"an order by what may be null": {func() string {
+			type Input struct {
+				Field *string `json:"field" gorm:"size:10" validate:"omitnil,max=10" sort:"true"`
+			}
+			type Thing struct {
+				models.Owner
+				Input
+				models.Timestamps
+			}
+			return declare[Thing, Input]()
+		}, "Thing.Field: lists cannot be sorted by what may be null"},
 		"a field of the model": {func() string {
 			type Input struct {
 				Field bool `json:"field" gorm:"not null"`

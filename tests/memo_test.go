@@ -67,12 +67,16 @@ func (n memos) list(c *fiber.Ctx) error {
 	if limit := c.QueryInt("limit"); limit > 0 {
 		query = query.Limit(limit)
 	}
+	order := "id DESC"
+	if c.Query("sort") == "text" {
+		query, order = n.rows(c, "sort"), "text"
+	}
 	list := []memo{}
-	if err := query.Order("id DESC").Find(&list).Error; err != nil {
+	if err := query.Order(order).Find(&list).Error; err != nil {
 		return err
 	}
 	if len(list) > 0 && c.Query("limit") != "" {
-		c.Set(fiber.HeaderLink, fmt.Sprintf(`</api/memos?limit=%s&cursor=%d>; rel="next"`, c.Query("limit"), list[len(list)-1].ID))
+		c.Set(fiber.HeaderLink, fmt.Sprintf(`<?limit=%s&cursor=%d>; rel="next"`, c.Query("limit"), list[len(list)-1].ID))
 	}
 	if c.Query("count") == "true" {
 		var count int64
@@ -181,6 +185,7 @@ paths:
         - {name: limit, in: query, schema: {type: integer, minimum: 1}}
         - {name: cursor, in: query, schema: {type: string}, example: '7'}
         - {name: count, in: query, schema: {type: boolean}}
+        - {name: sort, in: query, schema: {type: string, enum: [id, text]}}
       responses: {'200': {description: The memos.}}
     post:
       operationId: create_memo

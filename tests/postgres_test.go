@@ -203,11 +203,20 @@ var databases atomic.Int64
 // newPostgres makes an empty database that lives as long as the test, and returns its URL.
 func newPostgres(t testing.TB) string {
 	t.Helper()
+	return newPostgresWith(t, "")
+}
+
+// unlikeC are the options of a database whose collation orders and folds text unlike C, which is that of the others.
+const unlikeC = "TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US'"
+
+// newPostgresWith is newPostgres with options of CREATE DATABASE.
+func newPostgresWith(t testing.TB, options string) string {
+	t.Helper()
 	if postgresURL == "" {
 		t.Skip(noPostgres)
 	}
 	name := fmt.Sprintf("taskapi_test_%d_%d", os.Getpid(), databases.Add(1))
-	administer(t, "CREATE DATABASE "+name)
+	administer(t, "CREATE DATABASE "+name+" "+options)
 	t.Cleanup(func() { administer(t, "DROP DATABASE "+name+" WITH (FORCE)") })
 	u, err := url.Parse(cmp.Or(poolerURL, postgresURL))
 	require.NoError(t, err)

@@ -65,6 +65,16 @@ func eachDatabase(t *testing.T, test func(t *testing.T, databaseURL string)) {
 	})
 }
 
+// eachCollation is eachDatabase that also has a PostgreSQL of another collation.
+func eachCollation(t *testing.T, test func(t *testing.T, databaseURL string)) {
+	t.Helper()
+	eachDatabase(t, test)
+	t.Run("PostgreSQL with ICU", func(t *testing.T) {
+		t.Parallel()
+		test(t, newPostgresWith(t, unlikeC))
+	})
+}
+
 func newSQLite(t testing.TB) string {
 	return "sqlite://" + filepath.Join(t.TempDir(), "tasks.db")
 }

@@ -46,8 +46,12 @@ func SortKeyOf(db *gorm.DB, field *schema.Field) SortKey {
 }
 
 // Matches returns the condition that each word of a text occurs in one of the fields. The words are what is between white
-// space. Upper and lower case are equal, as are all code points that [unicode.SimpleFold] joins. All else is literal.
+// space. Upper and lower case are equal, as are all code points that [unicode.SimpleFold] joins. All else is literal. Without
+// fields, no row matches.
 func Matches(db *gorm.DB, fields []*schema.Field, text string) clause.Expression {
+	if len(fields) == 0 {
+		return clause.Expr{SQL: "1 = 0"}
+	}
 	words := strings.Fields(text)
 	columns := make([]clause.Column, len(fields))
 	for i, field := range fields {
