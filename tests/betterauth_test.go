@@ -4,9 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -22,41 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// installBetterAuth installs what betterauth/package-lock.json names, unless that was done since the lock changed.
-var installBetterAuth = sync.OnceValue(func() error {
-	if _, err := exec.LookPath("node"); err != nil {
-		return err
-	}
-	lock, err := os.Stat("betterauth/package-lock.json")
-	if err != nil {
-		return err
-	}
-	installed, err := os.Stat("betterauth/node_modules/.package-lock.json") // npm's own note of what it installed
-	if err == nil && !installed.ModTime().Before(lock.ModTime()) {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
-	defer cancel()
-	npm := exec.CommandContext(ctx, "npm", "ci", "--ignore-scripts", "--loglevel=error", "--fetch-retries=1")
-	npm.Dir = "betterauth"
-	if out, err := npm.CombinedOutput(); err != nil {
-		return fmt.Errorf("npm ci: %w: %s", errors.Join(err, ctx.Err()), out)
-	}
-	return nil
-})
-
-// requireBetterAuth skips a test where Better Auth cannot run, but never in CI.
-func requireBetterAuth(t testing.TB) {
-	t.Helper()
-	err := installBetterAuth()
-	if os.Getenv("CI") != "" {
-		require.NoError(t, err)
-	}
-	if err != nil {
-		reason, _, _ := strings.Cut(err.Error(), "\n")
-		t.Skip("Better Auth is left out: it needs Node.js, and npm to install it: " + reason)
-	}
-}
+var installBetterAuth = sync.OnceValue(func() error { return installPackages("betterauth") })
 
 // betterAuthOptions are the argument of betterauth/server.mjs. The zero value is Better Auth's jwt plugin as it comes.
 type betterAuthOptions struct {
@@ -86,7 +50,7 @@ type betterAuth struct {
 // startBetterAuth starts a Better Auth server that ends with the test, and that ends by itself if this process dies.
 func startBetterAuth(t testing.TB, options betterAuthOptions) *betterAuth {
 	t.Helper()
-	requireBetterAuth(t)
+	requirePackages(t, "Better Auth", installBetterAuth())
 	argument, err := json.Marshal(options)
 	require.NoError(t, err)
 	b := &betterAuth{process: exec.Command("node", "server.mjs", string(argument)), lines: make(chan string, 16)}

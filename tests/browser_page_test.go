@@ -174,24 +174,24 @@ func (p page) shoot(name string) {
 
 // fetched is what a page's script learns of an answer.
 type fetched struct {
-	Status    int    `json:"status"`
-	RequestID string `json:"requestID"`
-	Body      string `json:"body"`
-	Error     string `json:"error"`
+	Status int               `json:"status"`
+	Header map[string]string `json:"header"` // by names in lower case
+	Body   string            `json:"body"`
+	Error  string            `json:"error"`
 }
 
-// fetch has the page's script call the API.
-func (p page) fetch(method, address, token, body string) fetched {
+// fetch has the page's script call the API, with further headers.
+func (p page) fetch(method, address, token, body string, header ...map[string]string) fetched {
 	p.t.Helper()
-	args, err := json.Marshal([]string{method, address, token, body})
+	args, err := json.Marshal([]any{method, address, token, body, header})
 	require.NoError(p.t, err)
-	got, err := chromedp.Run(p.ctx, chromedp.Evaluate[fetched](`(async (method, address, token, body) => {
+	got, err := chromedp.Run(p.ctx, chromedp.Evaluate[fetched](`(async (method, address, token, body, further) => {
 		try {
-			const headers = {"Authorization": "Bearer " + token, "Content-Type": "application/json"}
+			const headers = Object.assign({"Authorization": "Bearer " + token, "Content-Type": "application/json"}, ...(further ?? []))
 			const answer = await fetch(address, {method, headers, credentials: "include", body: body || undefined})
-			return {status: answer.status, requestID: answer.headers.get("X-Request-ID") ?? "", body: await answer.text(), error: ""}
+			return {status: answer.status, header: Object.fromEntries(answer.headers), body: await answer.text(), error: ""}
 		} catch (e) {
-			return {status: 0, requestID: "", body: "", error: e.name}
+			return {status: 0, body: "", error: e.name}
 		}
 	})(...`+string(args)+`)`, chromedp.EvalAwaitPromise))
 	require.NoError(p.t, err)

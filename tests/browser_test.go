@@ -18,6 +18,7 @@ func TestABrowserWorksWithTheServer(t *testing.T) {
 	for name, test := range map[string]func(*testing.T, context.Context){
 		"TheDocsPageRunsOperationsAndAsksNoOtherHost":  testDocsPage,
 		"APageOfAListedOriginReadsEveryAnswer":         testListedOrigin,
+		"APageOfAListedOriginReadsEveryExposedHeader":  testExposedHeaders,
 		"APageOfAnotherOriginReadsAndChangesNothing":   testUnlistedOrigin,
 		"TheDocsPageWorksBehindAPrefixThatNginxStrips": testStrippedPrefix,
 	} {
@@ -77,7 +78,7 @@ func testListedOrigin(t *testing.T, browser context.Context) {
 		got := p.fetch(method, api+path, token, body)
 		require.Empty(t, got.Error, "%s %s", method, path)
 		require.Equal(t, status, got.Status, "%s %s: %s", method, path, got.Body)
-		require.NotEmpty(t, got.RequestID, "%s %s: X-Request-ID is not exposed", method, path)
+		require.NotEmpty(t, got.Header["x-request-id"], "%s %s: X-Request-ID is not exposed", method, path)
 		return answer{body: []byte(got.Body)}
 	}
 
@@ -97,20 +98,80 @@ func testListedOrigin(t *testing.T, browser context.Context) {
 	require.Empty(t, s.as("ann").list(t))
 }
 
+func testExposedHeaders(t *testing.T, browser context.Context) {
+	origin := serveOrigin(t)
+	s := newServer(t, newSQLite(t), "CORS_ORIGINS", origin, "RATE_LIMIT", "20")
+	api, ann := s.listen(t)+"/api/tasks", tokenOf(t, "ann")
+	p := openPage(t, browser)
+	p.visit(origin)
+	fetch := func(status int, method, address, body string, header map[string]string, readable ...string) map[string]string {
+		t.Helper()
+		got := p.fetch(method, address, ann, body, header)
+		require.Empty(t, got.Error, "%s %s", method, address)
+		require.Equal(t, status, got.Status, "%s %s: %s", method, address, got.Body)
+		for _, name := range append(readable, "x-request-id", "ratelimit", "ratelimit-policy") {
+			require.NotEmpty(t, got.Header[name], "%s %s: %s is not exposed", method, address, name)
+		}
+		return got.Header
+	}
+
+	key := map[string]string{"Idempotency-Key": `"8e03978e-40d5-43dd-bc93-6894a57f9324"`}
+	created := fetch(201, "POST", api, `{"title": "Buy groceries"}`, key, "etag", "location")
+	require.NotContains(t, created, "idempotency-replayed")
+	replayed := fetch(201, "POST", api, `{"title": "Buy groceries"}`, key, "etag", "location", "idempotency-replayed")
+	require.Equal(t, created["location"], replayed["location"])
+	fetch(201, "POST", api, `{"title": "Cook"}`, nil, "etag", "location")
+
+	first := api + "?limit=1&count=true"
+	list := fetch(200, "GET", first, "", nil, "etag", "link", "x-total-count")
+	require.Equal(t, "2", list["x-total-count"])
+	known := map[string]string{"If-None-Match": list["etag"]}
+	unchanged := fetch(304, "GET", first, "", known, "etag", "link", "x-total-count")
+	require.Equal(t, list["link"], unchanged["link"])
+	require.Equal(t, unchanged["etag"], list["etag"])
+	row := fmt.Sprint(strings.TrimSuffix(api, "/api/tasks"), created["location"])
+	fetch(304, "GET", row, "", map[string]string{"If-None-Match": created["etag"]}, "etag")
+	fetch(200, "PATCH", row, `{"completed": true}`, map[string]string{"If-Match": created["etag"]}, "etag")
+	fetch(412, "PATCH", row, `{"completed": true}`, map[string]string{"If-Match": created["etag"]})
+	fetch(204, "DELETE", row, "", map[string]string{"If-Match": "*"})
+
+	// What the browser's own cache knows to be unchanged comes to the page as a 200.
+	shown := fetch(200, "GET", api, "", nil, "etag")
+	require.Equal(t, shown["etag"], fetch(200, "GET", api, "", nil, "etag")["etag"])
+	answers := s.logs.lines(t, "request")
+	require.EqualValues(t, 304, answers[len(answers)-1]["status"])
+
+	for range 20 {
+		if p.fetch("GET", api, ann, "").Status == 429 {
+			break
+		}
+	}
+	fetch(429, "GET", api, "", nil, "retry-after")
+}
+
 func testUnlistedOrigin(t *testing.T, browser context.Context) {
 	s := newServer(t, newSQLite(t), "CORS_ORIGINS", serveOrigin(t))
 	api, ann := s.listen(t), tokenOf(t, "ann")
+	kept := s.as("ann").create(t, "Buy groceries")
+	before := len(s.logs.lines(t, "request"))
 	p := openPage(t, browser)
 	p.visit(serveOrigin(t))
-	for method, body := range map[string]string{"POST": `{"title": "Buy groceries"}`, "GET": ""} {
-		require.Equal(t, fetched{Error: "TypeError"}, p.fetch(method, api+"/api/tasks", ann, body), method)
+	for _, r := range []request{
+		{method: "GET", path: "/api/tasks"},
+		{method: "GET", path: "/api/tasks?limit=1&count=true", header: map[string]string{"If-None-Match": "*"}},
+		{method: "POST", path: "/api/tasks", body: `{"title": "Cook"}`, header: map[string]string{"Idempotency-Key": "a"}},
+		{method: "PATCH", path: path(kept.ID), body: `{"title": "Cook"}`, header: map[string]string{"If-Match": "*"}},
+		{method: "DELETE", path: path(kept.ID)},
+	} {
+		body, _ := r.body.(string)
+		require.Equal(t, fetched{Error: "TypeError"}, p.fetch(r.method, api+r.path, ann, body, r.header), "%s %s", r.method, r.path)
 	}
-	reached := s.logs.lines(t, "request")
-	require.Len(t, reached, 2)
+	reached := s.logs.lines(t, "request")[before:]
+	require.Len(t, reached, 5)
 	for _, preflight := range reached {
 		require.Equal(t, "OPTIONS", preflight["method"])
 	}
-	require.Empty(t, s.as("ann").list(t))
+	require.Equal(t, []task{kept}, s.as("ann").list(t))
 }
 
 // serveOrigin serves an empty page on an origin of its own, which it returns.

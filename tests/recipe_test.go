@@ -66,6 +66,18 @@ func TestTheRecipeForAResourceDoesWhatItsPageSays(t *testing.T) {
 // block is a block of code of a page: a file, or a diff of files.
 type block struct{ language, file, text string }
 
+var fenced = regexp.MustCompile("(?ms)^```(\\w+)(?: title=(\\S+))?\n(.*?)^```$")
+
+// blocks returns the blocks of a page, without commands.
+func blocks(page string) (found []block) {
+	for _, b := range fenced.FindAllStringSubmatch(page, -1) {
+		if b[1] != "sh" {
+			found = append(found, block{b[1], b[2], b[3]})
+		}
+	}
+	return found
+}
+
 // readRecipe returns the blocks of the page on adding a resource that go into the tree.
 func readRecipe(t testing.TB) (recipe, further []block) {
 	t.Helper()
@@ -73,15 +85,6 @@ func readRecipe(t testing.TB) (recipe, further []block) {
 	require.NoError(t, err)
 	first, second, found := strings.Cut(string(page), "\n## Going further\n")
 	require.True(t, found)
-	fenced := regexp.MustCompile("(?ms)^```(\\w+)(?: title=(\\S+))?\n(.*?)^```$")
-	blocks := func(text string) (found []block) {
-		for _, b := range fenced.FindAllStringSubmatch(text, -1) {
-			if b[1] != "sh" {
-				found = append(found, block{b[1], b[2], b[3]})
-			}
-		}
-		return found
-	}
 	recipe, further = blocks(first), blocks(second)
 	require.Len(t, recipe, 2)
 	require.NotEmpty(t, further)
