@@ -13,6 +13,6 @@ bench: ## each endpoint beside its bare statement, and the server under load
 	go test ./tests -run '^$$' -bench . -benchtime 2s
 
 fuzz: ## each target for half a minute
-	for target in FuzzBody FuzzGadget FuzzAuthorization FuzzPathID FuzzQuery FuzzRequest; do \
+	for target in FuzzBody FuzzGadget FuzzAuthorization FuzzPathID FuzzQuery FuzzListOnSQLite FuzzListOnPostgreSQL FuzzRequest; do \
 		go test ./tests -run '^$$' -fuzz "^$$target$$" -fuzztime 30s -fuzzminimizetime 5x || exit 1; \
 	done
