@@ -13,7 +13,8 @@ bench: ## each endpoint beside its bare statement, and the server under load
 	go test ./tests -run '^$$' -bench . -benchtime 2s
 
 fuzz: ## each target for half a minute
-	for target in FuzzBody FuzzGadget FuzzAuthorization FuzzPathID FuzzQuery FuzzPreconditions FuzzIdempotencyKey FuzzRequest; do \
+	for target in FuzzBody FuzzGadget FuzzAuthorization FuzzPathID FuzzQuery FuzzListOnSQLite FuzzListOnPostgreSQL FuzzPreconditions \
+	    FuzzIdempotencyKey FuzzRequest; do \
 		go test ./tests -run '^$$' -fuzz "^$$target$$" -fuzztime 30s -fuzzminimizetime 5x || exit 1; \
 	done
 

@@ -28,7 +28,8 @@ func BenchmarkLists(b *testing.B) {
 				hundred[i] = string(rune('а' + i)) // Cyrillic
 			}
 			createMany(b, s, 10_000, "searched")
-			require.NoError(b, models.AcrossOwners(s.db).Exec("UPDATE tasks SET title = ? || id WHERE user_id = 'searched'", strings.Join(hundred, "")).Error)
+			require.NoError(b, models.AcrossOwners(s.db).Exec(
+				"UPDATE tasks SET title = ? || id WHERE user_id = 'searched'", strings.Join(hundred, "")).Error)
 			for name, q := range map[string]string{"1 word": hundred[7], "100 words": strings.Join(hundred, " "), "1 word in none": "x"} {
 				benchList(b, s, "search for "+name, "searched", "?limit=1&count=true&q="+url.QueryEscape(q))
 			}

@@ -134,7 +134,7 @@ func (d directSQLite) exec(b *testing.B, statement string, args []any) int64 {
 }
 
 func fields(t *models.Task) []any {
-	return []any{&t.ID, &t.UserID, &t.Title, &t.Description, &t.Completed, &t.CreatedAt, &t.UpdatedAt}
+	return []any{&t.ID, &t.UserID, &t.Title, &t.Description, &t.Completed, &t.CreatedAt, &t.UpdatedAt, &t.Version}
 }
 
 // noError is require.NoError without its cost.
@@ -310,7 +310,7 @@ func record(b *testing.B, s *server, app *caller, e endpoint) (last statement) {
 	for _, of := range []interface {
 		Register(string, func(*gorm.DB)) error
 	}{
-		callbacks.Query().After("gorm:query"), callbacks.Create().After("gorm:create"),
+		callbacks.Query().After("gorm:query"), callbacks.Row().After("gorm:row"), callbacks.Create().After("gorm:create"),
 		callbacks.Update().After("gorm:update"), callbacks.Delete().After("gorm:delete"),
 	} {
 		noError(b, of.Register("bench", keep))
@@ -318,7 +318,7 @@ func record(b *testing.B, s *server, app *caller, e endpoint) (last statement) {
 	task := renewTasks(b, s, e)[0]
 	app.ctx.Request.SetRequestURI(task.path)
 	app.call(b, e.status)
-	for _, of := range []interface{ Remove(string) error }{callbacks.Query(), callbacks.Create(), callbacks.Update(), callbacks.Delete()} {
+	for _, of := range []interface{ Remove(string) error }{callbacks.Query(), callbacks.Row(), callbacks.Create(), callbacks.Update(), callbacks.Delete()} {
 		noError(b, of.Remove("bench"))
 	}
 	last.id = task.id

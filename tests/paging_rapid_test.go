@@ -123,7 +123,8 @@ func TestPagesShowWhatDoesNotChangeOnceWhateverChangesAroundIt(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		users++
 		w := &walker{T: rt, t: t, engines: engines, user: fmt.Sprint("user ", users)}
-		w.order, w.status = rapid.SampledFrom(orders).Draw(rt, "order"), rapid.SampledFrom([]string{"all", "pending", "completed"}).Draw(rt, "status")
+		w.order = rapid.SampledFrom(orders).Draw(rt, "order")
+		w.status = rapid.SampledFrom([]string{"all", "pending", "completed"}).Draw(rt, "status")
 		w.q = rapid.SampledFrom([]string{"", "a", "b"}).Draw(rt, "q")
 		for range rapid.IntRange(0, 12).Draw(rt, "before") {
 			w.draw(false)

@@ -51,7 +51,8 @@ func TestPagesHoldInTheOrderOfAFieldOfAnyKind(t *testing.T) {
 				Text: string(rune('a' + rand.IntN(3))), Colour: []string{"blue", "green", "yellow"}[rand.IntN(3)], Active: rand.IntN(2) == 0,
 				Stars:  []int64{-1 << 63, -7, 0, 9007199254740993, 9007199254740992, 1<<63 - 1}[rand.IntN(6)],
 				Weight: []float64{-1.7976931348623157e308, -0.1, 0, 5e-324, 0.1, 0.30000000000000004, 1e21}[rand.IntN(7)],
-				Made:   time.Date([]int{1, 2026, 9999}[rand.IntN(3)], 1, 8, 10, 30, 0, []int{0, 1000, 100_000_000, 999_999_000}[rand.IntN(4)], time.UTC),
+				Made: time.Date([]int{1, 2026, 9999}[rand.IntN(3)], 1, 8, 10, 30, 0,
+					[]int{0, 1000, 100_000_000, 999_999_000}[rand.IntN(4)], time.UTC),
 			})
 		}
 		require.NoError(t, models.CreateOwned(s.db, "ann", &rows))
@@ -104,8 +105,9 @@ func TestTextIsOrderedByCodePoint(t *testing.T) {
 		s := newServerWith(t, databaseURL, letters)
 		rows := []Letter{}
 		for _, text := range []string{
-			"a", "A", "b", "B", "z", "Z", "é", "e\u0301", "É", "ß", "ss", "i", "İ", "ı", "-a", "_a", " a", "a ", "a-b", "a b", "ab", "aB", "1", "10", "9", "\x01",
-			"\x7f", "\u0080", "\uD7FF", "\uE000", "\uFFFD", "\uFFFF", "\U00010000", "😀", "\U0010FFFF", "a\u0301", "a\u200b", "\u200b", "日", "本", "ﬀ", "~",
+			"a", "A", "b", "B", "z", "Z", "é", "e\u0301", "É", "ß", "ss", "i", "İ", "ı", "-a", "_a", " a", "a ", "a-b", "a b", "ab",
+			"aB", "1", "10", "9", "\x01", "\x7f", "\u0080", "\uD7FF", "\uE000", "\uFFFD", "\uFFFF", "\U00010000", "😀", "\U0010FFFF",
+			"a\u0301", "a\u200b", "\u200b", "日", "本", "ﬀ", "~",
 		} {
 			rows = append(rows, newLetter("ann", LetterInput{Text: text, Colour: "blue"}), newLetter("ann", LetterInput{Text: text, Colour: "blue"}))
 		}
@@ -161,8 +163,8 @@ func TestRowsOfOneInstantArePagedByTheirIDs(t *testing.T) {
 
 // otherForms are forms in which a table that another program made may hold one instant in SQLite.
 var otherForms = []string{
-	"2026-01-08 10:30:%02d.123456", "2026-01-08 10:30:%02d.000000", "2026-01-08 10:30:%02d", "2026-01-08T10:30:%02dZ", "2026-01-08 10:30:%02d+00:00",
-	"2026-01-08 10:30:%02d.100000+00:00",
+	"2026-01-08 10:30:%02d.123456", "2026-01-08 10:30:%02d.000000", "2026-01-08 10:30:%02d", "2026-01-08T10:30:%02dZ",
+	"2026-01-08 10:30:%02d+00:00", "2026-01-08 10:30:%02d.100000+00:00",
 }
 
 func TestPagesOfATableThatWasMadeElsewhereShowEachRowOnce(t *testing.T) {

@@ -159,7 +159,8 @@ func TestAListIsWholeUnlessALimitOrACursorPagesIt(t *testing.T) {
 func TestTheLinkKeepsAllOtherParametersAndHoldsBehindAMountPoint(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *server) {
 		createTasks(t, s, "ann", numbered(5)...)
-		sent := "?%6Cimit=4&limit=2&count=true&status=pending&sort=title&q=ask&x=a+b%26c%3Dd%2B&x=%3E%3B%20%22%23&flag&empty=&%C3%A9=%E2%82%AC&100%&cursor=bad"
+		sent := "?%6Cimit=4&limit=2&count=true&status=pending&sort=title&q=ask" +
+			"&x=a+b%26c%3Dd%2B&x=%3E%3B%20%22%23&flag&empty=&%C3%A9=%E2%82%AC&100%&cursor=bad"
 		first := s.as("ann").ask(t, 400, "/api/tasks", sent)
 		require.Equal(t, `{"detail":"Invalid cursor"}`, string(first.body))
 		sent = strings.TrimSuffix(sent, "&cursor=bad")

@@ -15,7 +15,8 @@ import (
 )
 
 // nasty are code points that a search could get wrong.
-var nasty = []rune("aAkK\u212asSſßẞσΣςiIİıåÅ\u212béÉe\u0301ǅǆǄ日😀𐐀𐐨\\[](){}^$|*+?.%_-'\"#:!=@&1 \t\n\u0085\u00a0\u3000\u2028\u200b\ufeff\u0345ιΙ\u1fbe\x01\U0010ffff")
+var nasty = []rune("aAkK\u212asSſßẞσΣςiIİıåÅ\u212béÉe\u0301ǅǆǄ日😀𐐀𐐨" +
+	"\\[](){}^$|*+?.%_-'\"#:!=@&1 \t\n\u0085\u00a0\u3000\u2028\u200b\ufeff\u0345ιΙ\u1fbe\x01\U0010ffff")
 
 // nastyText generates texts of nasty code points, mostly short ones of few.
 func nastyText(most int) *rapid.Generator[string] {
