@@ -18,7 +18,7 @@ import (
 // ask sends a GET for a list.
 func (c *client) ask(t testing.TB, status int, path, query string) answer {
 	t.Helper()
-	got := c.server.sendUnchecked(t, request{method: "GET", path: path + query, user: c.user})
+	got := c.server.send(t, request{method: "GET", path: path + query, user: c.user})
 	require.Equal(t, status, got.StatusCode, "%s: %s", query, got.body)
 	return got
 }
@@ -223,7 +223,7 @@ func TestTheCountIsThatOfAllMatchesAndComesOnlyWhenItIsAskedFor(t *testing.T) {
 			"": 3, "&limit=1": 3, "&q=apple": 2, "&q=apple&status=pending": 1, "&q=nothing": 0, "&limit=1&cursor=" + cursorOf(t, ann, "?limit=2"): 3,
 		} {
 			for _, method := range []string{"GET", "HEAD"} {
-				got := s.sendUnchecked(t, request{method: method, path: "/api/tasks?count=true" + query, user: "ann"})
+				got := s.send(t, request{method: method, path: "/api/tasks?count=true" + query, user: "ann"})
 				require.Equal(t, strconv.Itoa(want), got.Header.Get("X-Total-Count"), query)
 			}
 			require.NotContains(t, ann.ask(t, 200, "/api/tasks", "?count=false"+query).Header, "X-Total-Count")
@@ -235,8 +235,8 @@ func TestHeadAnswersAsGetWithoutTheBody(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *server) {
 		createTasks(t, s, "ann", numbered(5)...)
 		for _, query := range []string{"?limit=2&count=true", "?limit=5", "?sort=title&q=3", "?limit=0", "?cursor=x", "?status=x"} {
-			get := s.sendUnchecked(t, request{method: "GET", path: "/api/tasks" + query, user: "ann"})
-			head := s.sendUnchecked(t, request{method: "HEAD", path: "/api/tasks" + query, user: "ann"})
+			get := s.send(t, request{method: "GET", path: "/api/tasks" + query, user: "ann"})
+			head := s.send(t, request{method: "HEAD", path: "/api/tasks" + query, user: "ann"})
 			require.Empty(t, head.body)
 			head.body = get.body
 			require.Empty(t, difference(head, get), query)

@@ -14,7 +14,7 @@ const (
 	badIfMatch         = `{"detail":"Invalid If-Match header"}`
 )
 
-// demand sends a request and demands a status.
+// demand sends a request, through a proxy perhaps, and demands a status.
 func (s *server) demand(t testing.TB, status int, r request) answer {
 	t.Helper()
 	got := s.sendUnchecked(t, r)
@@ -22,11 +22,11 @@ func (s *server) demand(t testing.TB, status int, r request) answer {
 	return got
 }
 
-// ask is demand of an answer that has not passed a proxy.
+// ask sends a request, checks both against the OpenAPI document, and demands a status.
 func (s *server) ask(t testing.TB, status int, r request) answer {
 	t.Helper()
-	got := s.demand(t, status, r)
-	requireSecureHeaders(t, r.path, got.Header)
+	got := s.send(t, r)
+	require.Equal(t, status, got.StatusCode, "%s %s %q: %s", r.method, r.path, r.header, got.body)
 	return got
 }
 
