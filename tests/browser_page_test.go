@@ -21,7 +21,7 @@ import (
 )
 
 // browserPatience bounds the browser's start and all that a test does in it.
-const browserPatience = time.Minute
+const browserPatience = 3 * time.Minute
 
 // startBrowser starts a headless Chromium that ends with the test.
 func startBrowser(t *testing.T) context.Context {

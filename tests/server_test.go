@@ -168,7 +168,7 @@ type request struct {
 	method, path string
 	user         string // whose token to send; none if empty
 	body         any
-	header       map[string]string // a line for each line of the value
+	header       map[string]string // lines are split by CR LF
 }
 
 // withHeader is the request with one more header.
@@ -231,7 +231,7 @@ func (s *server) newRequest(t testing.TB, r request) (req *http.Request, body []
 		req.Header.Set("Authorization", "Bearer "+tokenOf(t, r.user))
 	}
 	for name, value := range r.header {
-		req.Header[http.CanonicalHeaderKey(name)] = strings.Split(value, "\n")
+		req.Header[http.CanonicalHeaderKey(name)] = strings.Split(value, "\r\n")
 	}
 	return req, body
 }

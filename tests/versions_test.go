@@ -75,19 +75,19 @@ func TestEveryAnswerThatHoldsOneRowHasItsVersionAsItsTag(t *testing.T) {
 
 // tagsOfTwo are values of If-Match that match a row whose version is 2.
 var tagsOfTwo = []string{
-	`*`, " * ", `"2"`, "\t\"2\" ", `W/"2"`, `"1", "2"`, `"1","2"`, "\"1\"\t,\t\"2\"", "\"1\"\n\"2\"", "\"2\"\nW/\"x\"", `"a,b", "2"`, `",", W/"2"`,
+	`*`, " * ", `"2"`, "\t\"2\" ", `W/"2"`, `"1", "2"`, `"1","2"`, "\"1\"\t,\t\"2\"", "\"1\"\r\n\"2\"", "\"2\"\r\nW/\"x\"", `"a,b", "2"`, `",", W/"2"`,
 	`,, "2" ,`, `, ,"2"`, `"", "2"`, `"2", "2"`, `"9223372036854775808", "2"`, `"é\", "2"`, "\"\xff\",\"2\"", strings.Repeat(`"1", `, 2000) + `"2"`,
 }
 
 // otherTags are values of If-Match that do not.
 var otherTags = []string{
 	`"1"`, `"3"`, `W/"1"`, `"02"`, `"+2"`, `"-2"`, `"0"`, `"0x2"`, `"2.0"`, `"２"`, `"1","3"`, `"1,2"`, `"*"`, `""`, `"W/2"`, `"9223372036854775807"`,
-	`"9223372036854775808"`, `"` + strings.Repeat("2", 300) + `"`, `"18446744073709551618"`, "\"1\"\n\"3\"", strings.Repeat(`"3",`, 3000),
+	`"9223372036854775808"`, `"` + strings.Repeat("2", 300) + `"`, `"18446744073709551618"`, "\"1\"\r\n\"3\"", strings.Repeat(`"3",`, 3000),
 }
 
 // noTags are values of If-Match and If-None-Match that are malformed.
 var noTags = []string{
-	"", ",", `2`, `"2`, `2"`, `w/"2"`, `W/2`, `W/ "2"`, `"2" "3"`, `"2";"3"`, `*, "2"`, `"2", *`, "*\n*", "\"2\"\n*", `**`, `"2"x`, `"a b"`, "\"2\"\n2", `'2'`, `"""`,
+	"", ",", `2`, `"2`, `2"`, `w/"2"`, `W/2`, `W/ "2"`, `"2" "3"`, `"2";"3"`, `*, "2"`, `"2", *`, "*\r\n*", "\"2\"\r\n*", `**`, `"2"x`, `"a b"`, "\"2\"\r\n2", `'2'`, `"""`,
 }
 
 func TestIfMatchLetsThroughWhatNamesTheVersion(t *testing.T) {
