@@ -38,6 +38,7 @@ var (
 
 // listMemory counts the memory that the lists of all users use.
 type listMemory struct {
+	turns      int // of each user
 	mu         sync.Mutex
 	used       int // in blocks
 	free       [][]byte
@@ -46,7 +47,10 @@ type listMemory struct {
 }
 
 // listShare is what one user's lists use.
-type listShare struct{ making, blocks int }
+type listShare struct {
+	making, blocks int
+	turns          chan struct{} // has a value for each list that has its turn
+}
 
 // begin counts a list in the making. It reports whether the user may have it.
 func (m *listMemory) begin(l *List) bool {
@@ -54,7 +58,7 @@ func (m *listMemory) begin(l *List) bool {
 	defer m.mu.Unlock()
 	l.share = m.users[l.user]
 	if l.share == nil {
-		l.share = &listShare{}
+		l.share = &listShare{turns: make(chan struct{}, m.turns)}
 		m.users[l.user] = l.share
 	}
 	if l.share.making == maxLists {
@@ -74,7 +78,7 @@ func (m *listMemory) end(l *List) {
 
 // forget drops the share of a user who has no list any more. The caller holds the lock.
 func (m *listMemory) forget(l *List) {
-	if *l.share == (listShare{}) {
+	if l.share.making+l.share.blocks == 0 {
 		delete(m.users, l.user)
 	}
 }

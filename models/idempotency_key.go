@@ -51,10 +51,7 @@ func CreateOnce(db *gorm.DB, key IdempotencyKey, create func(tx *gorm.DB) (Creat
 		case known.live():
 			return known.Created, true, nil
 		}
-		if err = sweep(db); err == nil {
-			err = key.add(db, known, create)
-		}
-		if !errors.Is(err, gorm.ErrDuplicatedKey) {
+		if err = key.add(db, known, create); !errors.Is(err, gorm.ErrDuplicatedKey) {
 			return key.Created, false, err
 		}
 	}
@@ -71,13 +68,17 @@ func (k IdempotencyKey) row(db *gorm.DB) *gorm.DB {
 
 // find returns the row of a key, or the zero value if there is none.
 func (k IdempotencyKey) find(db *gorm.DB) (known IdempotencyKey, err error) {
-	return known, k.row(db).Limit(1).Find(&known).Error
+	err = k.row(db).Limit(1).Find(&known).Error
+	return known, err
 }
 
-// add creates the key with its row, in the place of an expired one.
+// add creates the key with its row, in the place of an expired one, and sweeps others.
 func (k *IdempotencyKey) add(db *gorm.DB, expired IdempotencyKey, create func(tx *gorm.DB) (Created, error)) error {
 	return withAccount(db, k.UserID, func() error {
 		return db.Transaction(func(tx *gorm.DB) (err error) {
+			if err := sweep(tx); err != nil {
+				return err
+			}
 			if expired.UserID != "" {
 				if err := k.row(tx).Where("created_at <= ?", expired.CreatedAt).Delete(&IdempotencyKey{}).Error; err != nil {
 					return err

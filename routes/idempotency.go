@@ -87,21 +87,21 @@ type turn struct {
 
 // acquire waits for the turn of a key until ctx ends. The caller has to release it.
 func (t *turns) acquire(ctx context.Context, key string) (release func(), err error) {
-	mine := t.count(key, 1)
+	mine := t.enter(key, 1)
 	select {
 	case mine.taken <- struct{}{}:
 		return func() {
 			<-mine.taken
-			t.count(key, -1)
+			t.enter(key, -1)
 		}, nil
 	case <-ctx.Done():
-		t.count(key, -1)
+		t.enter(key, -1)
 		return nil, ctx.Err()
 	}
 }
 
-// count adds to the number of requests with a key, and forgets a key without any.
-func (t *turns) count(key string, requests int) *turn {
+// enter adds to the number of requests with a key, or takes away from it, and forgets a key without any.
+func (t *turns) enter(key string, requests int) *turn {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
 	mine := t.keys[key]

@@ -29,24 +29,19 @@ func (h *handlers[T, In]) list(c *fiber.Ctx) error {
 	if err := bind.Join(badQuery, badTags); err != nil {
 		return err
 	}
+	total, err := h.count(c, q)
+	if err != nil {
+		return err
+	}
+	list, next, err := h.page(c, q)
+	if err != nil {
+		return err
+	}
 	if q.count {
-		var total int64
-		if err := q.matching(owned(c, h.db).Model(new(T))).Count(&total).Error; err != nil {
-			return err
-		}
 		c.Set(headerTotalCount, strconv.FormatInt(total, 10))
 	}
-	rows, err := h.page(q, q.matching(owned(c, h.db).Model(new(T)))).Rows()
-	if err != nil {
-		return err
-	}
-	list := middleware.ListOf(c)
-	last, stored, more, err := h.write(c, list, rows, q.limit)
-	if err != nil {
-		return err
-	}
-	if more {
-		c.Set(fiber.HeaderLink, nextLink(c, q.limit, cursorAfter(q.order, last, stored)))
+	if next != "" {
+		c.Set(fiber.HeaderLink, next)
 	}
 	if answerUnchanged(c, listTag(c, list), known) {
 		return nil
@@ -54,8 +49,31 @@ func (h *handlers[T, In]) list(c *fiber.Ctx) error {
 	return list.Send(c)
 }
 
-// page adds the order of a list to its statement, and of a page its bounds.
-func (h *handlers[T, In]) page(q listQuery, statement *gorm.DB) *gorm.DB {
+// count returns the number of rows that match, if the request asks for it.
+func (h *handlers[T, In]) count(c *fiber.Ctx, q listQuery) (total int64, err error) {
+	if !q.count {
+		return 0, nil
+	}
+	err = q.matching(owned(c, h.db).Model(new(T))).Count(&total).Error
+	return total, err
+}
+
+// page returns the list with its rows, and the link to the next page or "".
+func (h *handlers[T, In]) page(c *fiber.Ctx, q listQuery) (list *middleware.List, next string, err error) {
+	rows, err := h.order(q, q.matching(owned(c, h.db).Model(new(T)))).Rows()
+	if err != nil {
+		return nil, "", err
+	}
+	list = middleware.ListOf(c)
+	last, stored, more, err := h.write(c, list, rows, q.limit)
+	if more {
+		next = nextLink(c, q.limit, cursorAfter(q.order, last, stored))
+	}
+	return list, next, err
+}
+
+// order adds the order of a list to its statement, and of a page its bounds.
+func (h *handlers[T, In]) order(q listQuery, statement *gorm.DB) *gorm.DB {
 	direction, follows := "", " > "
 	if q.order.descending {
 		direction, follows = " DESC", " < "
@@ -77,8 +95,8 @@ func (h *handlers[T, In]) page(q listQuery, statement *gorm.DB) *gorm.DB {
 const keyColumn = "taskapi_sort_key"
 
 // write writes rows to a list, as an array: at most limit of them, unless that is 0. Each row is encoded as it is scanned, so
-// that the list is in memory once, as it is sent. It returns the last row, the
-// stored text that it is sorted by, if the statement reads that, and whether there are more rows.
+// that the list is in memory once, as it is sent. It returns the last row, the stored text of its sort key if the statement
+// reads that, and whether there are more rows.
 func (h *handlers[T, In]) write(c *fiber.Ctx, list io.Writer, rows *sql.Rows, limit int) (last T, stored string, more bool, err error) {
 	defer rows.Close()
 	columns, err := rows.Columns()
@@ -90,12 +108,12 @@ func (h *handlers[T, In]) write(c *fiber.Ctx, list io.Writer, rows *sql.Rows, li
 			values[i] = h.model.LookUpField(name).NewValuePool.Get()
 		}
 	}
-	write := func(text string) {
+	put := func(text string) {
 		if err == nil {
 			_, err = io.WriteString(list, text)
 		}
 	}
-	write("[")
+	put("[")
 	var empty T
 	for written := 0; err == nil && rows.Next(); written++ {
 		if more = limit > 0 && written == limit; more {
@@ -109,13 +127,13 @@ func (h *handlers[T, In]) write(c *fiber.Ctx, list io.Writer, rows *sql.Rows, li
 			}
 		}
 		if written > 0 {
-			write(",")
+			put(",")
 		}
 		if err == nil {
 			err = json.MarshalWrite(list, &last, jsonOptions)
 		}
 	}
-	write("]")
+	put("]")
 	return last, stored, more, errors.Join(err, rows.Err())
 }
 

@@ -46,9 +46,9 @@ func (h *handlers[T, In]) readQuery(c *fiber.Ctx) (q listQuery, err error) {
 		q.where = append(q.where, condition)
 	}
 	var found []bind.Fault
-	read := func(name string, read func(text string) *bind.Mismatch) {
+	read := func(name string, parse func(text string) *bind.Mismatch) {
 		if text, given := bind.Parameter(c, name); given {
-			if wrong := read(text); wrong != nil {
+			if wrong := parse(text); wrong != nil {
 				found = append(found, wrong.Fault(bind.Quote(text), "query", name))
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"reflect"
+	"regexp"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -28,15 +29,15 @@ type order struct {
 // orders are those of a resource. The first one is that of a request that names none.
 type orders []order
 
-// newOrders returns the orders by the times of a row, and by the fields with the tag sort:"true". It panics if one of those
+// newOrders returns the orders by the times of a row, and by the fields of the input with the tag sort:"true". It panics if one of those
 // may be null.
-func newOrders(model *schema.Schema, settable bind.Fields) (all orders) {
+func newOrders(model *schema.Schema, input bind.Fields) (all orders) {
 	add := func(name string, field *schema.Field) {
 		all = append(all, order{"-" + name, field, true}, order{name, field, false})
 	}
 	add("created_at", model.LookUpField("created_at"))
 	add("updated_at", model.LookUpField("updated_at"))
-	for _, f := range settable {
+	for _, f := range input {
 		switch {
 		case f.Tag.Get("sort") != "true":
 		case f.Nullable:
@@ -89,6 +90,9 @@ func cursorAfter[T models.Row](o order, row T, stored string) string {
 	return base64.RawURLEncoding.EncodeToString(text)
 }
 
+// storedTime matches the start of a time that a database stores as text.
+var storedTime = regexp.MustCompile(`^\d{4}-\d\d-\d\d`)
+
 // readCursor reads the text of a cursor. Its error is a 400.
 func (o order) readCursor(db *gorm.DB, encoded string) (*cursor, error) {
 	var members []jsontext.Value
@@ -97,14 +101,15 @@ func (o order) readCursor(db *gorm.DB, encoded string) (*cursor, error) {
 		return nil, errCursor
 	}
 	text, keyType := reflect.TypeFor[string](), o.field.IndirectFieldType
-	if database.SortKeyOf(db, o.field).Text != "" {
+	stored := database.SortKeyOf(db, o.field).Text != ""
+	if stored {
 		keyType = text
 	}
 	name, wrongName := bind.Decode(members[0], text)
 	key, wrongKey := bind.Decode(members[1], keyType)
 	id, wrongID := bind.Decode(members[2], reflect.TypeFor[int64]())
 	keyText, _ := key.(string)
-	if wrongName != nil || wrongKey != nil || wrongID != nil || name != o.name || strings.ContainsRune(keyText, 0) {
+	if wrongName != nil || wrongKey != nil || wrongID != nil || name != o.name || strings.ContainsRune(keyText, 0) || stored && !storedTime.MatchString(keyText) {
 		return nil, errCursor
 	}
 	return &cursor{key, id.(int64)}, nil

@@ -20,7 +20,8 @@ import (
 // mergePatch is the media type of RFC 7396.
 const mergePatch = "application/merge-patch+json"
 
-// handlers answer the requests on the rows of an owned model, each with one statement.
+// handlers answer the requests on the rows of an owned model, each with one statement unless a key, a count, or a precondition
+// that fails asks for more.
 type handlers[T models.Row, In any] struct {
 	db           *gorm.DB
 	model        *schema.Schema
@@ -169,7 +170,8 @@ func (h *handlers[T, In]) remove(c *fiber.Ctx) error {
 
 // findRow returns one of the caller's rows.
 func findRow[T models.Row](c *fiber.Ctx, db *gorm.DB, t target) (row T, err error) {
-	return row, t.require(c, db, t.row(c, db).Take(&row))
+	err = t.require(c, db, t.row(c, db).Take(&row))
+	return row, err
 }
 
 // updateRow sets columns of one of the caller's rows, and answers with the row as it then is.

@@ -14,6 +14,7 @@ import (
 	"taskapi/middleware"
 	"taskapi/middleware/token"
 	"taskapi/models"
+	"taskapi/models/database"
 	"taskapi/routes/server"
 )
 
@@ -72,11 +73,11 @@ func New(d Deps) *fiber.App {
 		server.RefuseMalformed,
 	)
 	health := healthRoutes(d.DB, d.Drain)
-	owned := append(resources(d.DB), d.Extra...)
+	rows := append(resources(d.DB), d.Extra...)
 	add(app, health)
-	add(app, documentationRoutes(slices.Concat(owned, health)))
+	add(app, documentationRoutes(slices.Concat(rows, health)))
 
-	rate, lists := middleware.NewRateLimit(d.Config.RateLimit), middleware.LimitLists()
+	rate, lists := middleware.NewRateLimit(d.Config.RateLimit), middleware.LimitLists(database.MaxConns(d.DB)/4+1)
 	chain := []fiber.Handler{
 		d.Drain.Handler(),
 		middleware.LimitTime(d.Config.RequestTimeout),
@@ -86,7 +87,7 @@ func New(d Deps) *fiber.App {
 		middleware.LimitInFlight(maxInFlight),
 		middleware.LimitBody(),
 	}
-	for _, r := range owned {
+	for _, r := range rows {
 		if r.list() {
 			add(app, []Route{r}, append(chain, lists)...)
 		} else {

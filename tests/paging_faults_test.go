@@ -105,7 +105,7 @@ func TestABadCursorIsRefused(t *testing.T) {
 			}
 			s.as("").ask(t, 401, "/api/tasks", "?cursor="+cursor)
 		}
-		for order, key := range map[string]string{"title": "7", "-title": `"a\u0000"`, "updated_at": "false"} {
+		for order, key := range map[string]string{"title": "7", "-title": `"a\u0000"`, "updated_at": "false", "-updated_at": `"now"`, "created_at": `"' OR 1=1 --"`, "-created_at": `""`} {
 			s.as("ann").ask(t, 400, "/api/tasks", "?sort="+order+"&cursor="+encodeCursor(fmt.Sprintf("[%q,%s,1]", order, key)))
 		}
 		for _, order := range s.as("ann").orders(t, "/api/tasks") {
@@ -121,9 +121,7 @@ func TestABadCursorIsRefused(t *testing.T) {
 var oddCursors = []string{
 	`["-created_at","0001-01-01T00:00:00Z",1]`, `["-created_at","9999-12-31T23:59:59.999999Z",9223372036854775807]`,
 	`["-created_at","2026-01-08T10:30:00+23:59",-9223372036854775808]`, `["-created_at","9999-12-31T23:59:59-23:59",1]`,
-	`["-created_at","0001-01-01T00:00:00+23:59",1]`, `["-created_at","10000-01-01T00:00:00Z",1]`, `["-created_at","-infinity",1]`,
-	`["-created_at","infinity",0]`, `["-created_at","now",0]`, `["-created_at","",0]`, `["-created_at","2026-13-45 99:99:99",5.0]`,
-	`["-created_at","' OR 1=1 --",1]`, `["-created_at","` + strings.Repeat("z", 2000) + `",1]`,
+	`["-created_at","0001-01-01T00:00:00+23:59",1]`, `["-created_at","10000-01-01T00:00:00Z",1]`, `["-created_at","2026-13-45 99:99:99",5.0]`,
 }
 
 func TestACursorThatWasMadeUpShowsOnlyRowsOfTheCaller(t *testing.T) {

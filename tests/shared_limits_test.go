@@ -14,32 +14,42 @@ import (
 	"taskapi/routes"
 )
 
-// held is two resources whose lists and creations wait until they are let go.
+// held is two resources whose lists and creations wait until they are let go. A list has a connection meanwhile.
 type held struct{ arrived, release chan struct{} }
 
 func newHeld() held { return held{make(chan struct{}, 1), make(chan struct{})} }
 
 func (h held) declare() declared {
 	wait := func(c *fiber.Ctx) error {
-		h.arrived <- struct{}{}
+		select {
+		case h.arrived <- struct{}{}:
+		case <-h.release:
+		}
 		select {
 		case <-h.release:
 		case <-time.After(waitLimit): // so that one that should have been refused fails its test
 		}
 		return c.JSON([]any{})
 	}
-	return declared{routes: func(*gorm.DB) (all []routes.Route) {
+	return declared{routes: func(db *gorm.DB) (all []routes.Route) {
 		for _, path := range []string{"/api/plans", "/api/drafts"} {
 			for _, method := range []string{fiber.MethodGet, fiber.MethodPost} {
-				all = append(all, routes.Route{Method: method, Path: path, Handler: wait})
+				handler := wait
+				if method == fiber.MethodGet {
+					handler = func(c *fiber.Ctx) error {
+						return db.WithContext(c.UserContext()).Connection(func(*gorm.DB) error { return wait(c) })
+					}
+				}
+				all = append(all, routes.Route{Method: method, Path: path, Handler: handler})
 			}
 		}
 		return all
 	}}
 }
 
-// fill has a user send requests by turns to both resources, and returns when all are being answered. done sees them end.
-func (h held) fill(t *testing.T, s *server, method string, requests int) (done func()) {
+// fill has a user send requests by turns to both resources. It returns when all have come and so many are being answered. done
+// sees them end.
+func (h held) fill(t *testing.T, s *server, method string, requests, answered int) (done func()) {
 	t.Helper()
 	var group sync.WaitGroup
 	for i := range requests {
@@ -48,9 +58,10 @@ func (h held) fill(t *testing.T, s *server, method string, requests int) (done f
 			assert.Equal(t, 200, s.sendUnchecked(t, r).StatusCode)
 		})
 	}
-	for range requests {
+	for range answered {
 		<-h.arrived
 	}
+	s.awaitInFlight(t, requests)
 	done = sync.OnceFunc(func() {
 		close(h.release)
 		group.Wait()
@@ -64,7 +75,7 @@ func TestAUserHasThirtyTwoListsMadeAtATimeOfAllResourcesTogether(t *testing.T) {
 	h := newHeld()
 	s := newServerWith(t, newSQLite(t), h.declare())
 	s.as("ann").create(t, "x")
-	done := h.fill(t, s, "GET", 32)
+	done := h.fill(t, s, "GET", 32, 2) // of four connections, lists of one user have two
 	for _, path := range []string{"/api/plans", "/api/drafts", "/api/tasks"} {
 		got := s.sendUnchecked(t, request{method: "GET", path: path, user: "ann"})
 		require.Equal(t, 429, got.StatusCode, path)
@@ -80,7 +91,7 @@ func TestAServerAnswers1024RequestsAtATimeOfAllResourcesTogether(t *testing.T) {
 	t.Parallel()
 	h := newHeld()
 	s := newServerWith(t, newSQLite(t), h.declare())
-	done := h.fill(t, s, "POST", 1024)
+	done := h.fill(t, s, "POST", 1024, 1024)
 	for i, path := range []string{"/api/plans", "/api/drafts", "/api/tasks"} {
 		unavailable(t, s.sendUnchecked(t, request{method: "POST", path: path, user: fmt.Sprint("bob ", i), body: `{"title":"x"}`}))
 	}

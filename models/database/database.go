@@ -154,6 +154,15 @@ func Ping(ctx context.Context, db *gorm.DB) error {
 	return pool.PingContext(ctx)
 }
 
+// MaxConns returns how many connections a session may have open.
+func MaxConns(db *gorm.DB) int {
+	pool, err := db.DB()
+	if err != nil {
+		return 0
+	}
+	return pool.Stats().MaxOpenConnections
+}
+
 // Close closes the connections after the statements in progress have ended.
 func Close(db *gorm.DB) error {
 	pool, err := db.DB()
@@ -168,7 +177,7 @@ func Close(db *gorm.DB) error {
 func Unavailable(err error) bool {
 	var network net.Error
 	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) ||
-		errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) ||
+		errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) || errors.Is(err, sql.ErrTxDone) ||
 		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &network) ||
 		postgresUnavailable(err) || sqliteUnavailable(err)
 }

@@ -62,6 +62,9 @@ func Matches(db *gorm.DB, fields []*schema.Field, text string) clause.Expression
 
 // fold returns the least of the code points that SimpleFold joins with r.
 func fold(r rune) rune {
+	if r <= unicode.MaxASCII { // nothing less is joined with capital letters
+		return unicode.ToUpper(r)
+	}
 	least := r
 	for next := unicode.SimpleFold(r); next != r; next = unicode.SimpleFold(next) {
 		least = min(least, next)
