@@ -109,7 +109,8 @@ func (o order) readCursor(db *gorm.DB, encoded string) (*cursor, error) {
 	key, wrongKey := bind.Decode(members[1], keyType)
 	id, wrongID := bind.Decode(members[2], reflect.TypeFor[int64]())
 	keyText, _ := key.(string)
-	if wrongName != nil || wrongKey != nil || wrongID != nil || name != o.name || strings.ContainsRune(keyText, 0) || stored && !storedTime.MatchString(keyText) {
+	if wrongName != nil || wrongKey != nil || wrongID != nil || name != o.name || strings.ContainsRune(keyText, 0) ||
+		stored && !storedTime.MatchString(keyText) {
 		return nil, errCursor
 	}
 	return &cursor{key, id.(int64)}, nil

@@ -91,7 +91,7 @@ func TestASearchOfAnyTextIsThatOfTheModelOnBothEngines(t *testing.T) {
 			slices.Sort(want)
 			for _, s := range engines {
 				got := titles(decode[[]task](t, s.as(user).ask(t, 200, "/api/tasks", "?sort=title&q="+url.QueryEscape(q))))
-				require.Equal(rt, len(want), len(got), "%q: %q, not %q", q, got, want)
+				require.Len(rt, got, len(want), "%q: %q, not %q", q, got, want)
 				require.True(rt, slices.Equal(want, got), "%q: %q, not %q", q, got, want)
 			}
 		}

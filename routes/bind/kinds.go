@@ -52,7 +52,7 @@ func (f *Field) Decode(value jsontext.Value) (any, *Mismatch) {
 	if value.Kind() == 'n' && f.Nullable {
 		return nil, nil
 	}
-	decoded, wrong := f.kind.decode(value)
+	decoded, wrong := f.decode(value)
 	if wrong != nil && f.Members != nil {
 		return nil, f.notMember()
 	} else if wrong != nil {
