@@ -69,6 +69,18 @@ func (t tags) match(tag string) bool { return t.any || slices.Contains(t.list, t
 // versionTag returns the tag of a row's version.
 func versionTag(version int64) string { return `"` + strconv.FormatInt(version, 10) + `"` }
 
+// answerUnchanged prepares the answer to a GET, which caches may keep but have to ask about: its tag, and the 304 if it is
+// one of those that the client knows.
+func answerUnchanged(c *fiber.Ctx, tag string, known tags) (unchanged bool) {
+	c.Set(fiber.HeaderETag, tag)
+	c.Set(fiber.HeaderCacheControl, "private, no-cache")
+	c.Vary(fiber.HeaderAuthorization)
+	if unchanged = known.match(tag); unchanged {
+		c.Status(fiber.StatusNotModified)
+	}
+	return unchanged
+}
+
 // target is the row that a request is to change, in one of the versions that If-Match allows.
 type target struct {
 	id    int64

@@ -188,15 +188,3 @@ func sendRow[T models.Row](c *fiber.Ctx, row T) error {
 	c.Set(fiber.HeaderETag, versionTag(row.RowVersion()))
 	return c.JSON(row)
 }
-
-// answerUnchanged prepares the answer to a GET, which caches may keep but have to ask about: its tag, and the 304 if it is
-// one of those that the client knows.
-func answerUnchanged(c *fiber.Ctx, tag string, known tags) (unchanged bool) {
-	c.Set(fiber.HeaderETag, tag)
-	c.Set(fiber.HeaderCacheControl, "private, no-cache")
-	c.Vary(fiber.HeaderAuthorization)
-	if unchanged = known.match(tag); unchanged {
-		c.Status(fiber.StatusNotModified)
-	}
-	return unchanged
-}
