@@ -10,20 +10,19 @@ import (
 
 // LimitLists stands before handlers that answer with lists, behind [Authenticate]. It gives each request its [List], and
 // refuses with 429 a user who has [maxLists] in the making or whose lists use up the user's share of the memory. Of a user's
-// lists, so many as turns are made at a time and the others wait, so that they leave the database's connections to others. All
+// lists, atATime are made at a time and the others wait, so that they leave the database's connections to other users. All
 // routes that share the handler share the memory.
-func LimitLists(turns int) fiber.Handler {
-	memory := &listMemory{turns: turns, users: map[string]*listShare{}}
+func LimitLists(atATime int) fiber.Handler {
+	memory, turns := &listMemory{users: map[string]*listShare{}}, NewTurns(atATime)
 	return func(c *fiber.Ctx) error {
 		list := &List{memory: memory, user: UserID(c)}
 		if memory.begin(list) {
 			defer memory.end(list)
-			select {
-			case list.share.turns <- struct{}{}:
-				defer func() { <-list.share.turns }()
-			case <-c.UserContext().Done():
-				return c.UserContext().Err()
+			release, err := turns.Acquire(c.UserContext(), list.user)
+			if err != nil {
+				return err
 			}
+			defer release()
 			c.Locals(listKey, list) // fasthttp closes it with the request
 			if err := c.Next(); !errors.Is(err, fiber.ErrTooManyRequests) {
 				return err

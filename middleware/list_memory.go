@@ -38,7 +38,6 @@ var (
 
 // listMemory counts the memory that the lists of all users use.
 type listMemory struct {
-	turns      int // of each user
 	mu         sync.Mutex
 	used       int // in blocks
 	free       [][]byte
@@ -47,10 +46,7 @@ type listMemory struct {
 }
 
 // listShare is what one user's lists use.
-type listShare struct {
-	making, blocks int
-	turns          chan struct{} // has a value for each list that has its turn
-}
+type listShare struct{ making, blocks int }
 
 // begin counts a list in the making. It reports whether the user may have it.
 func (m *listMemory) begin(l *List) bool {
@@ -58,7 +54,7 @@ func (m *listMemory) begin(l *List) bool {
 	defer m.mu.Unlock()
 	l.share = m.users[l.user]
 	if l.share == nil {
-		l.share = &listShare{turns: make(chan struct{}, m.turns)}
+		l.share = &listShare{}
 		m.users[l.user] = l.share
 	}
 	if l.share.making == maxLists {
@@ -78,7 +74,7 @@ func (m *listMemory) end(l *List) {
 
 // forget drops the share of a user who has no list any more. The caller holds the lock.
 func (m *listMemory) forget(l *List) {
-	if l.share.making+l.share.blocks == 0 {
+	if *l.share == (listShare{}) {
 		delete(m.users, l.user)
 	}
 }

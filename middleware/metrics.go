@@ -13,6 +13,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
+// HeaderReplayed marks an answer that is the one which the first request with the same Idempotency-Key got.
+const HeaderReplayed = "Idempotency-Replayed"
+
 // Metrics are a server's metrics for Prometheus. A nil *Metrics measures nothing.
 type Metrics struct {
 	registry  *prometheus.Registry
@@ -85,7 +88,7 @@ func (m *Metrics) countConditional(c *fiber.Ctx, status int) {
 		m.unchanged.Inc()
 	case status == fiber.StatusPreconditionFailed:
 		m.conflicts.Inc()
-	case len(c.Response().Header.Peek("Idempotency-Replayed")) > 0:
+	case len(c.Response().Header.Peek(HeaderReplayed)) > 0:
 		m.replays.Inc()
 	}
 }

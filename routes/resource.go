@@ -30,8 +30,8 @@ type handlers[T models.Row, In any] struct {
 	input, patch bind.Fields // what POST and PUT set, and what PATCH does
 	filters      []Filter
 	orders       orders
-	texts        []*schema.Field // that q looks into
-	turns        turns
+	texts        []*schema.Field   // that q looks into
+	turns        *middleware.Turns // of idempotency keys
 }
 
 // resource is [Resource], by the name that the table of routes uses.
@@ -48,7 +48,7 @@ func resource[T models.Row, In any](db *gorm.DB, path string, construct func(use
 	}
 	h := &handlers[T, In]{
 		db: db, model: model, path: path, construct: construct, filters: filters, input: d.Input, patch: d.Patch, orders: d.Orders,
-		turns: turns{keys: map[string]*turn{}},
+		turns: middleware.NewTurns(1),
 	}
 	for _, f := range d.Row {
 		if f.Text() {
@@ -77,15 +77,15 @@ func Resource[T models.Row, In any](db *gorm.DB, path string, construct func(use
 
 func (h *handlers[T, In]) create(c *fiber.Ctx) error {
 	values, badBody := h.input.Read(c, false, fiber.MIMEApplicationJSON)
-	key, badKey := idempotencyKey(c)
+	key, badKey := idempotencyKey(c, h.path)
 	if err := bind.Join(badBody, badKey); err != nil {
 		return err
 	}
 	var in In
 	h.input.Set(reflect.ValueOf(&in).Elem(), values)
 	row := h.construct(middleware.UserID(c), in)
-	if key != "" {
-		return h.createOnce(c, key, row)
+	if key != nil {
+		return h.createOnce(c, *key, row)
 	}
 	if err := models.CreateOwned(h.db.WithContext(c.UserContext()), middleware.UserID(c), &row); err != nil {
 		return err

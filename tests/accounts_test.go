@@ -50,7 +50,8 @@ func (a *accounts) exec(t testing.TB, statement string) {
 func (a *accounts) signUp(t testing.TB, users ...string) {
 	t.Helper()
 	for _, user := range users {
-		a.exec(t, fmt.Sprintf("INSERT INTO %s VALUES ('%s', 'x', '%s@example.com', true, NULL, '2026-01-01', '2026-01-01')", a.quoted(), user, user))
+		a.exec(t, fmt.Sprintf("INSERT INTO %s VALUES ('%s', 'x', '%s@example.com', true, NULL, '2026-01-01', '2026-01-01')",
+			a.quoted(), user, user))
 	}
 }
 
@@ -89,8 +90,10 @@ func (a *accounts) state(t testing.TB) (lines []string) {
 	row := "SELECT json_group_array(json_array(%s)) FROM %s"
 	if a.postgres {
 		queries = []string{
-			"SELECT c.table_schema || c.table_name || c.column_name || data_type || is_nullable || coalesce(column_default, '') FROM information_schema.columns c WHERE table_schema <> 'pg_catalog' ORDER BY 1",
-			"SELECT conrelid::regclass || conname || pg_get_constraintdef(oid) FROM pg_constraint WHERE connamespace <> 'pg_catalog'::regnamespace ORDER BY 1",
+			"SELECT c.table_schema || c.table_name || c.column_name || data_type || is_nullable || coalesce(column_default, '') " +
+				"FROM information_schema.columns c WHERE table_schema <> 'pg_catalog' ORDER BY 1",
+			"SELECT conrelid::regclass || conname || pg_get_constraintdef(oid) FROM pg_constraint " +
+				"WHERE connamespace <> 'pg_catalog'::regnamespace ORDER BY 1",
 			"SELECT sequencename || coalesce(last_value, 0) FROM pg_sequences ORDER BY 1",
 			"SELECT indexdef FROM pg_indexes WHERE schemaname <> 'pg_catalog' ORDER BY 1",
 		}
@@ -200,15 +203,19 @@ func TestADeletedAccountTakesItsTasksAlong(t *testing.T) {
 // a task with the id 1, and bob one with the id 2.
 func eachTable(t *testing.T, test func(t *testing.T, auth *accounts, next int64)) {
 	t.Helper()
-	layout := "CREATE TABLE tasks (\n\tid SERIAL NOT NULL, \n\tuser_id VARCHAR(255) NOT NULL, \n\ttitle VARCHAR(200) NOT NULL, \n\tdescription VARCHAR(1000), \n" +
-		"\tcompleted BOOLEAN NOT NULL, \n\tcreated_at TIMESTAMP WITH TIME ZONE NOT NULL, \n\tupdated_at TIMESTAMP WITH TIME ZONE NOT NULL, \n\tPRIMARY KEY (id)%s\n)\n"
+	layout := "CREATE TABLE tasks (\n\tid SERIAL NOT NULL, \n\tuser_id VARCHAR(255) NOT NULL, \n" +
+		"\ttitle VARCHAR(200) NOT NULL, \n\tdescription VARCHAR(1000), \n" +
+		"\tcompleted BOOLEAN NOT NULL, \n\tcreated_at TIMESTAMP WITH TIME ZONE NOT NULL, \n" +
+		"\tupdated_at TIMESTAMP WITH TIME ZONE NOT NULL, \n\tPRIMARY KEY (id)%s\n)\n"
 	for name, key := range map[string]string{
-		"ours":                       "",
-		"without a foreign key":      "",
-		"with one to other users":    ", \n\tFOREIGN KEY(user_id) REFERENCES people (id)",
-		"with one that holds fast":   ", \n\tFOREIGN KEY(user_id) REFERENCES \"user\" (id)",
-		"with one that has the name": ", CONSTRAINT fk_tasks_user FOREIGN KEY (user_id) REFERENCES people (id) ON UPDATE CASCADE ON DELETE CASCADE",
-		"with two":                   ",CONSTRAINT \"a\" FOREIGN KEY (\"user_id\") REFERENCES \"user\"(\"id\") ON DELETE CASCADE ON UPDATE NO ACTION,\n FOREIGN KEY (user_id) REFERENCES people",
+		"ours":                     "",
+		"without a foreign key":    "",
+		"with one to other users":  ", \n\tFOREIGN KEY(user_id) REFERENCES people (id)",
+		"with one that holds fast": ", \n\tFOREIGN KEY(user_id) REFERENCES \"user\" (id)",
+		"with one that has the name": ", CONSTRAINT fk_tasks_user FOREIGN KEY (user_id) REFERENCES people (id) " +
+			"ON UPDATE CASCADE ON DELETE CASCADE",
+		"with two": ",CONSTRAINT \"a\" FOREIGN KEY (\"user_id\") REFERENCES \"user\"(\"id\") ON DELETE CASCADE ON UPDATE NO ACTION,\n " +
+			"FOREIGN KEY (user_id) REFERENCES people",
 	} {
 		t.Run(name, func(t *testing.T) {
 			eachDatabase(t, func(t *testing.T, databaseURL string) {
@@ -233,7 +240,8 @@ func eachTable(t *testing.T, test func(t *testing.T, auth *accounts, next int64)
 				auth.exec(t, "CREATE INDEX ix_tasks_user_id ON tasks (user_id)")
 				auth.exec(t, "CREATE VIEW done AS SELECT title FROM tasks WHERE completed")
 				for _, user := range []string{"ann", "bob"} {
-					auth.exec(t, "INSERT INTO tasks (user_id, title, description, completed, created_at, updated_at) VALUES ('"+user+"', '"+user+"''s', 'kept', true, '2026-01-08 10:30:00.123456+00:00', '2026-01-09 10:30:00+00:00')")
+					auth.exec(t, "INSERT INTO tasks (user_id, title, description, completed, created_at, updated_at) "+
+						"VALUES ('"+user+"', '"+user+"''s', 'kept', true, '2026-01-08 10:30:00.123456+00:00', '2026-01-09 10:30:00+00:00')")
 				}
 				test(t, auth, 3)
 			})
@@ -245,7 +253,8 @@ func TestTasksMoveToTheirAccountsAndBack(t *testing.T) {
 	t.Parallel()
 	eachTable(t, func(t *testing.T, auth *accounts, next int64) {
 		rows := func() []string {
-			return auth.strings(t, "SELECT id || user_id || title || coalesce(description, '') || completed || created_at || updated_at FROM tasks ORDER BY id")
+			return auth.strings(t, "SELECT id || user_id || title || coalesce(description, '') || completed || created_at || updated_at "+
+				"FROM tasks ORDER BY id")
 		}
 		before := rows()
 		require.Len(t, before, 2)
@@ -314,7 +323,8 @@ func TestTasksWithoutAnAccountRefuseTheStartAndStayAsTheyAre(t *testing.T) {
 	t.Parallel()
 	eachTable(t, func(t *testing.T, auth *accounts, _ int64) {
 		for _, user := range []string{"ann", "bob", "bob"} {
-			auth.exec(t, "INSERT INTO tasks (user_id, title, completed, created_at, updated_at) VALUES ('"+user+"', 'x', false, '2026-01-08', '2026-01-08')")
+			auth.exec(t, "INSERT INTO tasks (user_id, title, completed, created_at, updated_at) "+
+				"VALUES ('"+user+"', 'x', false, '2026-01-08', '2026-01-08')")
 		}
 		auth.exec(t, `ALTER TABLE "user" RENAME TO accounts`) // what references it follows, so that its rows can go
 		auth.exec(t, `CREATE TABLE "user" (id varchar(36) PRIMARY KEY)`)
@@ -332,7 +342,8 @@ func TestATableThatCannotHoldTheAccountsRefusesTheStart(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, databaseURL string) {
 		auth := newAccounts(t, databaseURL, "user")
 		for _, statement := range []string{
-			"CREATE TABLE no_id (name text PRIMARY KEY)", "CREATE TABLE numbered (id integer PRIMARY KEY)", "CREATE TABLE by_uuid (id uuid PRIMARY KEY)",
+			"CREATE TABLE no_id (name text PRIMARY KEY)", "CREATE TABLE numbered (id integer PRIMARY KEY)",
+			"CREATE TABLE by_uuid (id uuid PRIMARY KEY)",
 			"CREATE TABLE not_unique (id text)", `CREATE VIEW a_view AS SELECT * FROM "user"`,
 		} {
 			auth.exec(t, statement)

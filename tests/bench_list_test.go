@@ -18,7 +18,9 @@ func BenchmarkLists(b *testing.B) {
 			for name, rows := range map[string]int{"of 100": 100, "of 100,000": 100_000} {
 				createMany(b, s, rows, name)
 				require.NoError(b, models.AcrossOwners(s.db).Exec("DELETE FROM tasks WHERE title = 'first'").Error)
-				for order, query := range map[string]string{"": "?limit=50", ", counted": "?limit=50&count=true", ", by title": "?limit=50&sort=title"} {
+				for order, query := range map[string]string{
+					"": "?limit=50", ", counted": "?limit=50&count=true", ", by title": "?limit=50&sort=title",
+				} {
 					deep := nextQuery(b, s.as(name).ask(b, 200, "/api/tasks", query))
 					benchList(b, s, "page "+name+order, name, deep)
 				}

@@ -318,7 +318,9 @@ func record(b *testing.B, s *server, app *caller, e endpoint) (last statement) {
 	task := renewTasks(b, s, e)[0]
 	app.ctx.Request.SetRequestURI(task.path)
 	app.call(b, e.status)
-	for _, of := range []interface{ Remove(string) error }{callbacks.Query(), callbacks.Row(), callbacks.Create(), callbacks.Update(), callbacks.Delete()} {
+	for _, of := range []interface{ Remove(string) error }{
+		callbacks.Query(), callbacks.Row(), callbacks.Create(), callbacks.Update(), callbacks.Delete(),
+	} {
 		noError(b, of.Remove("bench"))
 	}
 	last.id = task.id

@@ -36,6 +36,7 @@ func TestExplainSaysWhatAServerWouldDoAndWhy(t *testing.T) {
 	stock := func(more map[string]any) string { return ed.sign(t, nil, auth.stock("ann", more)) }
 	const days = 24 * time.Hour // so that slow tests read the same hours
 	good := claim(`{"user_id":"ann","exp":%d}`, 100*days+30*time.Minute)
+	const noURL = "EdDSA token, but BETTER_AUTH_URL is not set"
 	for name, c := range map[string]struct {
 		token    string
 		settings []string
@@ -45,7 +46,7 @@ func TestExplainSaysWhatAServerWouldDoAndWhy(t *testing.T) {
 		"behind its scheme":       {" bearer  " + good + "\n", secret, []string{`Accepted, as the user "ann"`}},
 		"one of several secrets":  {good, append([]string{"BETTER_AUTH_SECRETS", "2:other"}, secret...), []string{"Accepted", "a shared secret"}},
 		"the stock token":         {stock(nil), both, []string{`Accepted, as the user "ann"`, "EdDSA", `"ed", of "ed", "rs" at ` + auth.origin() + "/api/auth/jwks", "ann@example.com"}},
-		"the stock token, no URL": {stock(nil), secret, []string{"EdDSA token, but BETTER_AUTH_URL is not set", "set BETTER_AUTH_URL", auth.origin()}},
+		"the stock token, no URL": {stock(nil), secret, []string{noURL, "set BETTER_AUTH_URL", auth.origin()}},
 		"no secret":               {good, both[:2], []string{"HS256 token, but BETTER_AUTH_SECRET is not set", "set BETTER_AUTH_SECRET"}},
 		"another secret":          {signWith(t, jwt.SigningMethodHS256, []byte("x")), secret, []string{"not by a secret that is set here", "BETTER_AUTH_SECRETS"}},
 		"another key":             {signingKey{id: "ed", method: stranger.method, private: stranger.private}.sign(t, nil, auth.stock("ann", nil)), both, []string{"not by the key that it names"}},
@@ -74,10 +75,10 @@ func TestExplainSaysWhatAServerWouldDoAndWhy(t *testing.T) {
 		"a wrong type":                    {ed.sign(t, map[string]any{"typ": "dpop+jwt"}, auth.stock("ann", nil)), both, []string{`its typ is "dpop+jwt" and must be JWT or at+jwt`}},
 		"a kid that is a number":          {ed.sign(t, map[string]any{"kid": 7}, auth.stock("ann", nil)), both, []string{"its kid is 7"}},
 		"Ed25519 by its own name":         {ed.sign(t, map[string]any{"alg": "Ed25519"}, auth.stock("ann", nil)), both, []string{`Accepted, as the user "ann"`, `"ed", of "ed", "rs"`}},
-		"Ed25519 without an issuer":       {ed.sign(t, map[string]any{"alg": "Ed25519"}, auth.stock("ann", nil)), secret, []string{"EdDSA token, but BETTER_AUTH_URL is not set"}},
+		"Ed25519 without an issuer":       {ed.sign(t, map[string]any{"alg": "Ed25519"}, auth.stock("ann", nil)), secret, []string{noURL}},
 		"no aud, and azp would do":        {stock(map[string]any{"aud": nil, "azp": "spa"}), both, []string{"its aud is missing", `JWT_AUDIENCE_CLAIM=azp and JWT_AUDIENCE to "spa"`}},
 		"no aud, and client_id would do":  {stock(map[string]any{"aud": nil, "client_id": "spa"}), both, []string{`JWT_AUDIENCE_CLAIM=client_id and JWT_AUDIENCE to "spa"`}},
-		"no aud, and the wrong azp":       {stock(map[string]any{"aud": nil, "azp": "spa"}), append([]string{"JWT_AUDIENCE_CLAIM", "azp"}, both...), []string{`JWT_AUDIENCE to "spa"`}},
+		"no aud, the wrong azp":           {stock(map[string]any{"aud": nil, "azp": "spa"}), append([]string{"JWT_AUDIENCE_CLAIM", "azp"}, both...), []string{`JWT_AUDIENCE to "spa"`}},
 		"no aud, and the azp of a list":   {stock(map[string]any{"aud": nil, "azp": "spa"}), append([]string{"JWT_AUDIENCE_CLAIM", "azp", "JWT_AUDIENCE", "tasks, spa"}, both...), []string{"Accepted"}},
 		"another audience than both":      {stock(map[string]any{"aud": "x"}), append([]string{"JWT_AUDIENCE", "tasks,mail"}, both...), []string{`must be or hold "tasks" or "mail"`}},
 		"another issuer than Better Auth": {stock(map[string]any{"iss": "https://id.example.com/"}), secret, []string{"JWKS_URL, JWT_ISSUER and JWT_AUDIENCE", "https://id.example.com/"}},

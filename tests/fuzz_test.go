@@ -157,7 +157,10 @@ func FuzzPreconditions(f *testing.F) {
 func FuzzIdempotencyKey(f *testing.F) {
 	s := newServer(f, newSQLite(f))
 	r := s.resources(f)[0]
-	for _, seed := range []string{"", `"a"`, "a", `"a`, `"a\"b"`, `"a";b=1`, "a, b", "?1", "1.5", ":YQ==:", "é", `"\\"`, strings.Repeat("k", 256), `"` + strings.Repeat("k", 255) + `"`} {
+	for _, seed := range []string{
+		"", `"a"`, "a", `"a`, `"a\"b"`, `"a";b=1`, "a, b", "?1", "1.5", ":YQ==:", "é", `"\\"`,
+		strings.Repeat("k", 256), `"` + strings.Repeat("k", 255) + `"`,
+	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, value string) {

@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"database/sql"
 	"fmt"
-	"io"
 	"net/http"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -26,18 +24,7 @@ type retrier struct {
 
 // post sends the POST of a key.
 func (c *retrier) post(p *process, key string) (answer, error) {
-	req, err := http.NewRequest("POST", p.url+"/api/tasks", strings.NewReader(fmt.Sprintf(`{"title": %q}`, key)))
-	if err != nil {
-		return answer{}, err
-	}
-	req.Header = http.Header{"Content-Type": {"application/json"}, "Authorization": {"Bearer " + c.token}, "Idempotency-Key": {key}}
-	response, err := newConnections.Do(req)
-	if err != nil {
-		return answer{}, err
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	return answer{response, body}, err
+	return p.try("POST", "/api/tasks", c.token, fmt.Sprintf(`{"title": %q}`, key), http.Header{"Idempotency-Key": {key}})
 }
 
 // run retries what was not answered, and then sends new POSTs until one is not. It counts the answers.

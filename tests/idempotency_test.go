@@ -74,7 +74,9 @@ func TestTheSameKeyMakesOneRowAndIsAnsweredTheSame(t *testing.T) {
 func TestTheSameKeyWithAnotherBodyIs422(t *testing.T) {
 	eachResource(t, func(t *testing.T, r *resource) {
 		first := r.once(t, "ann", "k")
-		for _, body := range []string{toBody(r.example) + " ", strings.Replace(toBody(r.example), "{", `{"x":1,`, 1), toBody(r.with(r.fields[0], `"other"`))} {
+		for _, body := range []string{
+			toBody(r.example) + " ", strings.Replace(toBody(r.example), "{", `{"x":1,`, 1), toBody(r.with(r.fields[0], `"other"`)),
+		} {
 			other := r.keyed("ann", `"k"`)
 			other.body = body
 			got := r.s.ask(t, 422, other)
@@ -94,12 +96,14 @@ func TestAMalformedKeyIs400(t *testing.T) {
 	eachResource(t, func(t *testing.T, r *resource) {
 		long := strings.Repeat("k", 255)
 		for _, key := range []string{
-			"", " ", `""`, long + "k", `"` + long + `k"`, "a b", `"a b"`, "a\tb", "é", `"é"`, "\xff", `"abc`, `"`, `"a"b`, `"a", "b"`, "a, b", `"a\b"`, `"a";`, `"a"; B=1`, "a\r\nb", "a\r\na", "\"a\"\r\n\"a\"",
+			"", " ", `""`, long + "k", `"` + long + `k"`, "a b", `"a b"`, "a\tb", "é", `"é"`, "\xff", `"abc`, `"`, `"a"b`,
+			`"a", "b"`, "a, b", `"a\b"`, `"a";`, `"a"; B=1`, "a\r\nb", "a\r\na", "\"a\"\r\n\"a\"",
 		} {
 			require.Equal(t, `{"detail":"Invalid Idempotency-Key header"}`, string(r.s.ask(t, 400, r.keyed("ann", key)).body), "%q", key)
 		}
 		require.Empty(t, r.list(t, "ann"))
-		good := []string{"1", `"2"`, "?1", ":YWJj:", "*token", "1.5", "@1659578233", "(a)", "a=b;c", "'", `a"b`, `a\b`, `"\"c\\"`, "!~", long, `"` + long[1:] + `"`}
+		good := []string{"1", `"2"`, "?1", ":YWJj:", "*token", "1.5", "@1659578233", "(a)", "a=b;c", "'",
+			`a"b`, `a\b`, `"\"c\\"`, "!~", long, `"` + long[1:] + `"`}
 		for _, key := range good {
 			first := r.once(t, "ann", key)
 			requireReplay(t, first, r.s.ask(t, 201, r.keyed("ann", key)))

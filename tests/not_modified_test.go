@@ -15,7 +15,9 @@ func requireUnchanged(t testing.TB, whole, got answer) {
 	require.Empty(t, got.body)
 	require.NotEmpty(t, got.Header.Get("ETag"))
 	require.Equal(t, "private, no-cache", got.Header.Get("Cache-Control"))
-	for _, name := range []string{"ETag", "Cache-Control", "Vary", "Link", "X-Total-Count", "Access-Control-Allow-Origin", "Access-Control-Expose-Headers"} {
+	for _, name := range []string{
+		"ETag", "Cache-Control", "Vary", "Link", "X-Total-Count", "Access-Control-Allow-Origin", "Access-Control-Expose-Headers",
+	} {
 		require.Equal(t, whole.Header.Values(name), got.Header.Values(name), name)
 	}
 	require.Contains(t, got.Header.Get("Vary"), "Authorization")
@@ -110,7 +112,8 @@ func TestATagThatAProxyWeakenedWorks(t *testing.T) {
 	t.Parallel()
 	s := newServerWith(t, newSQLite(t), gadgets)
 	resources := s.resources(t)
-	proxied := s.behindNginx(t, "gzip on; gzip_types application/json; gzip_min_length 1; gzip_proxied any;\nserver { listen PORT; location / { proxy_pass http://app; } }")
+	proxied := s.behindNginx(t, "gzip on; gzip_types application/json; gzip_min_length 1; gzip_proxied any;\n"+
+		"server { listen PORT; location / { proxy_pass http://app; } }")
 	for _, r := range resources { // Go's client asks for gzip by itself
 		r.s = proxied
 		of := r.toRow(t, r.s.demand(t, 201, request{method: "POST", path: r.path, user: "ann", body: toBody(r.example)}))
@@ -140,9 +143,11 @@ func TestASharedCacheServesNoUserWhatIsAnothers(t *testing.T) {
 	s := newServerWith(t, newSQLite(t), gadgets)
 	resources := s.resources(t)
 	proxied := s.behindNginx(t, "proxy_cache_path "+t.TempDir()+" keys_zone=all:1m;\n"+
-		"server { listen PORT; proxy_cache all; proxy_cache_valid any 10m; add_header X-Cache $upstream_cache_status always; location / { proxy_pass http://app; } }")
+		"server { listen PORT; proxy_cache all; proxy_cache_valid any 10m; add_header X-Cache $upstream_cache_status always; "+
+		"location / { proxy_pass http://app; } }")
 	for _, from := range []string{"MISS", "HIT"} {
-		require.Equal(t, from, proxied.demand(t, 200, request{method: "GET", path: "/docs/swagger-ui.css"}).Header.Get("X-Cache"), "the cache does not work")
+		asset := proxied.demand(t, 200, request{method: "GET", path: "/docs/swagger-ui.css"})
+		require.Equal(t, from, asset.Header.Get("X-Cache"), "the cache does not work")
 	}
 	for _, r := range resources {
 		rows := map[string]row{"ann": r.create(t, "ann", r.example), "bob": r.create(t, "bob", r.example)}

@@ -13,11 +13,11 @@ import (
 
 // queryFaults maps a query of a list to its faults, each by its parameter, type, msg and input.
 var queryFaults = map[string][][4]string{
-	"limit=0":                            {{"limit", "greater_than_equal", "Input should be greater than or equal to 1", "0"}},
-	"limit=-1":                           {{"limit", "greater_than_equal", "Input should be greater than or equal to 1", "-1"}},
-	"limit=501":                          {{"limit", "less_than_equal", "Input should be less than or equal to 500", "501"}},
-	"limit=99999999999999999999":         {{"limit", "less_than_equal", "Input should be less than or equal to 500", "99999999999999999999"}},
-	"limit=-9999999999999999999":         {{"limit", "greater_than_equal", "Input should be greater than or equal to 1", "-9999999999999999999"}},
+	"limit=0":                            {{"limit", "greater_than_equal", tooLow, "0"}},
+	"limit=-1":                           {{"limit", "greater_than_equal", tooLow, "-1"}},
+	"limit=501":                          {{"limit", "less_than_equal", tooHigh, "501"}},
+	"limit=99999999999999999999":         {{"limit", "less_than_equal", tooHigh, "99999999999999999999"}},
+	"limit=-9999999999999999999":         {{"limit", "greater_than_equal", tooLow, "-9999999999999999999"}},
 	"limit=x":                            {{"limit", "int_parsing", notAnInteger, "x"}},
 	"limit=":                             {{"limit", "int_parsing", notAnInteger, ""}},
 	"limit":                              {{"limit", "int_parsing", notAnInteger, ""}},
@@ -25,7 +25,7 @@ var queryFaults = map[string][][4]string{
 	"limit=+1":                           {{"limit", "int_parsing", notAnInteger, " 1"}},
 	"limit=%D9%A1":                       {{"limit", "int_parsing", notAnInteger, "١"}},
 	"limit=1%00":                         {{"limit", "int_parsing", notAnInteger, "1\x00"}},
-	"limit=1&limit=0":                    {{"limit", "greater_than_equal", "Input should be greater than or equal to 1", "0"}},
+	"limit=1&limit=0":                    {{"limit", "greater_than_equal", tooLow, "0"}},
 	"count=":                             {{"count", "bool_parsing", notABoolean, ""}},
 	"count=TRUE":                         {{"count", "bool_parsing", notABoolean, "TRUE"}},
 	"count=1":                            {{"count", "bool_parsing", notABoolean, "1"}},
@@ -46,12 +46,14 @@ var queryFaults = map[string][][4]string{
 	"q=%FF":                              {{"q", "value_error", "Value error, must be UTF-8", "\uFFFD"}},
 	"q=%ED%A0%80":                        {{"q", "value_error", "Value error, must be UTF-8", "\uFFFD"}},
 	"limit=0&count=x&sort=y&q=%00": {
-		{"limit", "greater_than_equal", "Input should be greater than or equal to 1", "0"}, {"sort", "literal_error", notAnOrder, "y"},
+		{"limit", "greater_than_equal", tooLow, "0"}, {"sort", "literal_error", notAnOrder, "y"},
 		{"q", "value_error", "Value error, must not contain the NUL character", "\x00"}, {"count", "bool_parsing", notABoolean, "x"},
 	},
 }
 
 const (
+	tooLow       = "Input should be greater than or equal to 1"
+	tooHigh      = "Input should be less than or equal to 500"
 	notAnInteger = "Input should be a valid integer, unable to parse string as an integer"
 	notABoolean  = "Input should be a valid boolean, unable to interpret input"
 	notAnOrder   = "Input should be '-created_at', 'created_at', '-updated_at', 'updated_at', '-title' or 'title'"
@@ -105,7 +107,9 @@ func TestABadCursorIsRefused(t *testing.T) {
 			}
 			s.as("").ask(t, 401, "/api/tasks", "?cursor="+cursor)
 		}
-		for order, key := range map[string]string{"title": "7", "-title": `"a\u0000"`, "updated_at": "false", "-updated_at": `"now"`, "created_at": `"' OR 1=1 --"`, "-created_at": `""`} {
+		for order, key := range map[string]string{
+			"title": "7", "-title": `"a\u0000"`, "updated_at": "false", "-updated_at": `"now"`, "created_at": `"' OR 1=1 --"`, "-created_at": `""`,
+		} {
 			s.as("ann").ask(t, 400, "/api/tasks", "?sort="+order+"&cursor="+encodeCursor(fmt.Sprintf("[%q,%s,1]", order, key)))
 		}
 		for _, order := range s.as("ann").orders(t, "/api/tasks") {

@@ -149,7 +149,9 @@ func TestAPageInAnotherOrderReadsOnlyTheRowsOfItsUser(t *testing.T) {
 		createMany(t, s, 5000, "ann", "bob", "cid", "dee", "eve")
 		for _, order := range []string{"title", "-title", "updated_at", "-updated_at"} {
 			first := "?limit=50&sort=" + order
-			for _, query := range []string{first, nextQuery(t, s.as("ann").ask(t, 200, "/api/tasks", first)), first + "&q=number+7", "?sort=" + order} {
+			for _, query := range []string{
+				first, nextQuery(t, s.as("ann").ask(t, 200, "/api/tasks", first)), first + "&q=number+7", "?sort=" + order,
+			} {
 				text, args := s.issued(t, query)
 				if s.db.Name() != "postgres" {
 					require.Contains(t, sqlitePlan(t, databaseURL, text, args)[0], "(user_id=?")

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
@@ -211,8 +212,8 @@ func (p *process) awaitEnd(t testing.TB) (code int) {
 // newConnections sends each request on a connection of its own.
 var newConnections = &http.Client{Timeout: waitLimit, Transport: &http.Transport{DisableKeepAlives: true}}
 
-// try sends a request with an optional token and JSON body.
-func (p *process) try(method, path, token, body string) (answer, error) {
+// try sends a request with an optional token and JSON body, and further headers.
+func (p *process) try(method, path, token, body string, header ...http.Header) (answer, error) {
 	req, err := http.NewRequest(method, p.url+path, strings.NewReader(body))
 	if err != nil {
 		return answer{}, err
@@ -220,6 +221,9 @@ func (p *process) try(method, path, token, body string) (answer, error) {
 	req.Header.Set("Content-Type", "application/json")
 	if token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	for _, further := range header {
+		maps.Copy(req.Header, further)
 	}
 	response, err := newConnections.Do(req)
 	if err != nil {

@@ -40,14 +40,26 @@ func TestARoleWithoutRightsIsToldWhichGrantIsMissing(t *testing.T) {
 			"GRANT " + everything + " ON users TO %s", "GRANT " + everything + " ON tasks TO %s", "GRANT USAGE ON SEQUENCE tasks_id_seq TO %s",
 			"GRANT " + everything + " ON idempotency_keys TO %s",
 		}},
-		"not of the users":    {[]string{everything + " ON tasks, idempotency_keys", "USAGE ON SEQUENCE tasks_id_seq"}, []string{"GRANT " + everything + " ON users TO %s"}},
-		"not of the sequence": {[]string{everything + " ON tasks, users, idempotency_keys"}, []string{"GRANT USAGE ON SEQUENCE tasks_id_seq TO %s"}},
+		"not of the users": {
+			[]string{everything + " ON tasks, idempotency_keys", "USAGE ON SEQUENCE tasks_id_seq"},
+			[]string{"GRANT " + everything + " ON users TO %s"},
+		},
+		"not of the sequence": {
+			[]string{everything + " ON tasks, users, idempotency_keys"},
+			[]string{"GRANT USAGE ON SEQUENCE tasks_id_seq TO %s"},
+		},
 		"not to write": {
 			[]string{"SELECT ON tasks, users, idempotency_keys", "ALL ON SEQUENCE tasks_id_seq"},
-			[]string{"GRANT INSERT, UPDATE, DELETE ON users TO %s", "GRANT INSERT, UPDATE, DELETE ON tasks TO %s", "GRANT INSERT, UPDATE, DELETE ON idempotency_keys TO %s"},
+			[]string{
+				"GRANT INSERT, UPDATE, DELETE ON users TO %s", "GRANT INSERT, UPDATE, DELETE ON tasks TO %s",
+				"GRANT INSERT, UPDATE, DELETE ON idempotency_keys TO %s",
+			},
 		},
-		"not to delete": {[]string{"SELECT, INSERT, UPDATE ON tasks", everything + " ON users, idempotency_keys", "ALL ON SEQUENCE tasks_id_seq"}, []string{"GRANT DELETE ON tasks TO %s"}},
-		"all":           {[]string{everything + " ON tasks, users, idempotency_keys", "USAGE ON SEQUENCE tasks_id_seq"}, nil},
+		"not to delete": {
+			[]string{"SELECT, INSERT, UPDATE ON tasks", everything + " ON users, idempotency_keys", "ALL ON SEQUENCE tasks_id_seq"},
+			[]string{"GRANT DELETE ON tasks TO %s"},
+		},
+		"all": {[]string{everything + " ON tasks, users, idempotency_keys", "USAGE ON SEQUENCE tasks_id_seq"}, nil},
 	} {
 		t.Run(symptom, func(t *testing.T) {
 			t.Parallel()

@@ -125,7 +125,8 @@ func testConflict(t *testing.T, s spa) {
 	require.Equal(t, []string{"GET 200", "PATCH 412", "GET 200", "PATCH 200"}, sent)
 	require.Equal(t, "Theirs, null", got.Afterwards, "a refused change changes nothing")
 	require.Equal(t, "Theirs, null", got.Theirs)
-	require.Equal(t, []string{"Old, null", "Old, mine", "Theirs, null", "Theirs, mine"}, slices.Compact(got.Shown), "first as if the change were made")
+	require.Equal(t, []string{"Old, null", "Old, mine", "Theirs, null", "Theirs, mine"}, slices.Compact(got.Shown),
+		"first as if the change were made")
 	rows := s.rows(t, "conflict")
 	require.Len(t, rows, 1)
 	require.Equal(t, "Theirs", rows[0].Title)

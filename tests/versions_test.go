@@ -75,7 +75,8 @@ func TestEveryAnswerThatHoldsOneRowHasItsVersionAsItsTag(t *testing.T) {
 
 // tagsOfTwo are values of If-Match that match a row whose version is 2.
 var tagsOfTwo = []string{
-	`*`, " * ", `"2"`, "\t\"2\" ", `W/"2"`, `"1", "2"`, `"1","2"`, "\"1\"\t,\t\"2\"", "\"1\"\r\n\"2\"", "\"2\"\r\nW/\"x\"", `"a,b", "2"`, `",", W/"2"`,
+	`*`, " * ", `"2"`, "\t\"2\" ", `W/"2"`, `"1", "2"`, `"1","2"`, "\"1\"\t,\t\"2\"",
+	"\"1\"\r\n\"2\"", "\"2\"\r\nW/\"x\"", `"a,b", "2"`, `",", W/"2"`,
 	`,, "2" ,`, `, ,"2"`, `"", "2"`, `"2", "2"`, `"9223372036854775808", "2"`, `"é\", "2"`, "\"\xff\",\"2\"", strings.Repeat(`"1", `, 2000) + `"2"`,
 }
 
@@ -87,7 +88,8 @@ var otherTags = []string{
 
 // noTags are values of If-Match and If-None-Match that are malformed.
 var noTags = []string{
-	"", ",", `2`, `"2`, `2"`, `w/"2"`, `W/2`, `W/ "2"`, `"2" "3"`, `"2";"3"`, `*, "2"`, `"2", *`, "*\r\n*", "\"2\"\r\n*", `**`, `"2"x`, `"a b"`, "\"2\"\r\n2", `'2'`, `"""`,
+	"", ",", `2`, `"2`, `2"`, `w/"2"`, `W/2`, `W/ "2"`, `"2" "3"`, `"2";"3"`, `*, "2"`, `"2", *`,
+	"*\r\n*", "\"2\"\r\n*", `**`, `"2"x`, `"a b"`, "\"2\"\r\n2", `'2'`, `"""`,
 }
 
 func TestIfMatchLetsThroughWhatNamesTheVersion(t *testing.T) {
@@ -167,7 +169,8 @@ func TestOfSeveralFaultsTheFirstInTheOrderIsTold(t *testing.T) {
 			user, kind, key, body string
 		}{
 			{401, "", "text/plain", "a b", "["}, {415, "ann", "text/plain", "a b", "["}, {400, "ann", "application/json", "a b", "["},
-			{422, "ann", "application/json", "a", "["}, {201, "ann", "application/json", "a", good}, {422, "ann", "application/json", "a", good + " "},
+			{422, "ann", "application/json", "a", "["}, {201, "ann", "application/json", "a", good},
+			{422, "ann", "application/json", "a", good + " "},
 		} {
 			r.s.ask(t, c.status, request{"POST", r.path, c.user, c.body, map[string]string{"Content-Type": c.kind, "Idempotency-Key": c.key}})
 		}
@@ -175,8 +178,10 @@ func TestOfSeveralFaultsTheFirstInTheOrderIsTold(t *testing.T) {
 			status            int
 			user, path, known string
 		}{
-			{401, "", "?limit=0", "x"}, {400, "ann", "?limit=0", "x"}, {400, "ann", "?limit=0&cursor=x", `"x"`}, {422, "ann", "?limit=0", "*"}, {304, "ann", "", "*"},
-			{401, "", "/x", "x"}, {400, "ann", "/x", "x"}, {422, "ann", "/x", "*"}, {404, "ann", "/0", "*"}, {304, "ann", of.path[len(r.path):], "*"},
+			{401, "", "?limit=0", "x"}, {400, "ann", "?limit=0", "x"}, {400, "ann", "?limit=0&cursor=x", `"x"`}, {422, "ann", "?limit=0", "*"},
+			{304, "ann", "", "*"},
+			{401, "", "/x", "x"}, {400, "ann", "/x", "x"}, {422, "ann", "/x", "*"}, {404, "ann", "/0", "*"},
+			{304, "ann", of.path[len(r.path):], "*"},
 		} {
 			r.s.ask(t, c.status, request{"GET", r.path + c.path, c.user, nil, map[string]string{"If-None-Match": c.known}})
 		}

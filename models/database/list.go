@@ -62,7 +62,7 @@ func Matches(db *gorm.DB, fields []*schema.Field, text string) clause.Expression
 
 // fold returns the least of the code points that SimpleFold joins with r.
 func fold(r rune) rune {
-	if r <= unicode.MaxASCII { // nothing less is joined with capital letters
+	if r <= unicode.MaxASCII { // of an ASCII letter, that is the capital one
 		return unicode.ToUpper(r)
 	}
 	least := r
