@@ -6,14 +6,19 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
 )
 
-// localFile holds the settings of one machine. Git ignores it.
-const localFile = ".env.local"
+const (
+	// localFile holds the settings of one machine. Git ignores it.
+	localFile = ".env.local"
+	// madeHere is how a secret begins that [Config.EnsureSecret] made.
+	madeHere = "made-for-development-"
+)
 
 // EnsureSecret creates a secret in development if none is set, writes it to .env.local, and says so on notices.
 func (c *Config) EnsureSecret(notices io.Writer) (err error) {
@@ -27,11 +32,25 @@ func (c *Config) EnsureSecret(notices io.Writer) (err error) {
 	return nil
 }
 
-// createSecret appends 32 random bytes, in base64, to the local file, which only its owner can read.
+// TriedOut reports whether somebody tries the server out alone: in development, reachable from this machine only, with no
+// secret but one that EnsureSecret made, with no issuer and without a table of accounts.
+func (c *Config) TriedOut() bool {
+	secrets := c.Secrets()
+	return !c.Production() && Loopback(c.Host) && len(secrets) == 1 && strings.HasPrefix(secrets[0], madeHere) &&
+		c.Issuer.KeySetURL == "" && c.AuthUsersTable == ""
+}
+
+// Loopback reports whether a host, an address or a name, is this very machine by definition.
+func Loopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
+}
+
+// createSecret appends a secret with 32 random bytes, in base64, to the local file, which only its owner can read.
 func createSecret() (string, error) {
 	random := make([]byte, 32)
 	rand.Read(random) //nolint:errcheck // never returns an error
-	secret := base64.RawURLEncoding.EncodeToString(random)
+	secret := madeHere + base64.RawURLEncoding.EncodeToString(random)
 
 	file, err := os.OpenFile(localFile, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {

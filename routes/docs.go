@@ -1,20 +1,18 @@
 package routes
 
 import (
-	"bytes"
-	"crypto/sha256"
-	"encoding/base64"
-	"regexp"
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/gofiber/swagger"
-	"github.com/valyala/fasthttp"
+
+	"taskapi/config"
 )
 
 // swaggerUI shows the YAML document, which keeps its order. The URL is relative, so that it works behind any path prefix.
 var swaggerUI = swagger.Config{
 	Title:                  "Tasks API",
+	Layout:                 "BaseLayout", // without a bar to load other documents
 	URL:                    "../openapi.yaml",
 	DeepLinking:            true,
 	DisplayRequestDuration: true,
@@ -23,16 +21,9 @@ var swaggerUI = swagger.Config{
 	ShowMutatedRequest:     true,
 }
 
-func documentationRoutes(documented []Route) []Route {
+func documentationRoutes(documented []Route, cfg *config.Config) []Route {
 	inYAML, inJSON := document(documented)
-	page, policy := renderPage()
-	servePage := func(c *fiber.Ctx) error {
-		if strings.HasSuffix(c.Path(), "/docs") { // relative links need the slash
-			return redirect(c)
-		}
-		c.Set(fiber.HeaderContentSecurityPolicy, policy)
-		return c.Type("html", "utf-8").Send(page)
-	}
+	servePage := servePage(cfg)
 	return []Route{
 		{fiber.MethodGet, "/openapi.json", func(c *fiber.Ctx) error { return c.Type("json").Send(inJSON) }, ""},
 		{fiber.MethodGet, "/openapi.yaml", func(c *fiber.Ctx) error { return c.Type("yaml", "utf-8").Send(inYAML) }, ""},
@@ -66,27 +57,4 @@ func serveAssets() fiber.Handler {
 		}
 		return err
 	}
-}
-
-var (
-	remoteFonts  = regexp.MustCompile(`<link href="https://fonts[^>]*>`)
-	inlineScript = regexp.MustCompile(`(?s)<script>(.*?)</script>`)
-)
-
-// renderPage returns Swagger's page without its remote fonts, and a Content-Security-Policy that allows only the page's own
-// inline script.
-func renderPage() (page []byte, policy string) {
-	app := fiber.New()
-	app.Get("/docs/*", swagger.New(swaggerUI))
-	var c fasthttp.RequestCtx
-	c.Request.SetRequestURI("/docs/index.html")
-	app.Handler()(&c)
-	page = bytes.TrimSpace(remoteFonts.ReplaceAll(c.Response.Body(), nil))
-	policy = "default-src 'none'; connect-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; " +
-		"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; script-src 'self'"
-	for _, script := range inlineScript.FindAllSubmatch(page, -1) {
-		sum := sha256.Sum256(script[1])
-		policy += " 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
-	}
-	return page, policy
 }

@@ -52,12 +52,15 @@ func Document() []byte {
 // document makes the OpenAPI 3.1 document of an app: the general part, then the part of each route that has one.
 func document(routes []Route) (inYAML, inJSON []byte) {
 	whole := parsePart("general.yaml", documentPart("general.yaml", nil))
+	schemas := lookUp(lookUp(whole, "components"), "schemas")
+	general := len(schemas.Content)
 	for _, r := range routes {
 		if r.Document != "" {
 			merge(whole, parsePart(r.Method+" "+r.Path, r.Document))
 		}
 	}
-	tags := lookUp(whole, "tags") // the parts have them by name, so that each is there once
+	schemas.Content = slices.Concat(schemas.Content[general:], schemas.Content[:general]) // those of resources first
+	tags := lookUp(whole, "tags")                                                         // the parts have them by name, so that each is there once
 	for i := range len(tags.Content) / 2 {
 		tags.Content[i] = tags.Content[2*i+1]
 	}

@@ -56,16 +56,16 @@ func resource[T models.Row, In any](db *gorm.DB, path string, construct func(use
 		}
 	}
 	return []Route{
-		{fiber.MethodGet, path, h.list, d.operation("list")},
 		{fiber.MethodPost, path, h.create, d.operation("create")},
+		{fiber.MethodGet, path, h.list, d.operation("list")},
 		{fiber.MethodGet, path + "/:id", h.get, d.operation("get")},
-		{fiber.MethodPut, path + "/:id", h.replace, d.operation("replace")},
 		{fiber.MethodPatch, path + "/:id", h.change, d.operation("change")},
+		{fiber.MethodPut, path + "/:id", h.replace, d.operation("replace")},
 		{fiber.MethodDelete, path + "/:id", h.remove, d.operation("delete")},
 	}
 }
 
-// Resource returns the routes of an owned model: list, create, get, replace, change and delete. The model embeds
+// Resource returns the routes of an owned model: create, list, get, change, replace and delete. The model embeds
 // [models.Owner], the struct In of the fields that clients set, and [models.Timestamps]. The constructor makes the row that
 // POST creates. PUT sets the fields of In, and PATCH those and the fields of the model with the tag patch:"true". Each route
 // is a line of the table like any other: it can be left out or replaced. docs/adding-a-resource.md has the tags; Resource

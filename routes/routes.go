@@ -75,7 +75,7 @@ func New(d Deps) *fiber.App {
 	health := healthRoutes(d.DB, d.Drain)
 	rows := append(resources(d.DB), d.Extra...)
 	add(app, health)
-	add(app, documentationRoutes(slices.Concat(rows, health)))
+	add(app, documentationRoutes(slices.Concat(rows, health), d.Config))
 
 	rate, lists := middleware.NewRateLimit(d.Config.RateLimit), middleware.LimitLists(database.MaxConns(d.DB)/4+1)
 	chain := []fiber.Handler{

@@ -89,6 +89,14 @@ func (p page) see(xpath string) {
 	p.do("see "+xpath, chromedp.WaitVisible(xpath))
 }
 
+// lack requires that the page has no such element.
+func (p page) lack(xpath string) {
+	p.t.Helper()
+	found, err := chromedp.Run(p.ctx, chromedp.Nodes(xpath, chromedp.AtLeast(0)))
+	require.NoError(p.t, err)
+	require.Empty(p.t, found, xpath)
+}
+
 // press activates a button with the keyboard: unlike a pointer, it does not miss one that moves while the page is built.
 func (p page) press(xpath string) {
 	p.t.Helper()
@@ -127,7 +135,11 @@ func (w *watch) listen(event any) {
 		w.faults = append(w.faults, fmt.Sprintf("%s: %s %s", e.Entry.Source, e.Entry.Text, e.Entry.URL))
 	case *runtime.EventConsoleAPICalled:
 		if e.Type != runtime.ConsoleAPICalledTypeWarning { // Swagger has one about each "_" in an operation's id
-			w.faults = append(w.faults, fmt.Sprintf("console.%s: %+v", e.Type, e.Args))
+			said := "console." + string(e.Type) + ":"
+			for _, arg := range e.Args {
+				said += " " + string(arg.Value) + arg.Description
+			}
+			w.faults = append(w.faults, said)
 		}
 	case *runtime.EventExceptionThrown:
 		w.faults = append(w.faults, fmt.Sprintf("%s %+v", e.ExceptionDetails.Text, e.ExceptionDetails.Exception))
@@ -148,6 +160,7 @@ func operation(id string) string { return `//*[@id="operations-tasks-` + id + `"
 func (p page) unfold(id string) {
 	p.t.Helper()
 	p.press(operation(id) + `//button[contains(@class, "opblock-summary-control")]`)
+	p.see(operation(id) + `//table[contains(@class, "responses-table")]`) // until then Execute does nothing
 }
 
 // execute runs an unfolded operation of the documentation page, and waits for the status, body and duration of its answer.
@@ -160,14 +173,14 @@ func (p page) execute(id, status, body string) {
 	p.see(operation(id) + `//h5[text()="Request duration"]/following-sibling::pre[contains(., " ms")]`)
 }
 
-// shoot saves a picture of the whole page, for people to look at, if they asked for it.
+// shoot saves a picture of what the window shows, for people to look at, if they asked for it.
 func (p page) shoot(name string) {
 	p.t.Helper()
 	dir := os.Getenv("SCREENSHOTS")
 	if dir == "" {
 		return
 	}
-	picture, err := chromedp.Run(p.ctx, chromedp.FullScreenshot(100))
+	picture, err := chromedp.Run(p.ctx, chromedp.CaptureScreenshot())
 	require.NoError(p.t, err)
 	require.NoError(p.t, os.WriteFile(filepath.Join(dir, name), picture, 0o644))
 }

@@ -17,6 +17,7 @@ func TestABrowserWorksWithTheServer(t *testing.T) {
 	browser := startBrowser(t)
 	for name, test := range map[string]func(*testing.T, context.Context){
 		"TheDocsPageRunsOperationsAndAsksNoOtherHost":  testDocsPage,
+		"TheDocsPageIsReadyForWhoTriesTheServerOut":    testReadyDocsPage,
 		"APageOfAListedOriginReadsEveryAnswer":         testListedOrigin,
 		"APageOfAListedOriginReadsEveryExposedHeader":  testExposedHeaders,
 		"APageOfAnotherOriginReadsAndChangesNothing":   testUnlistedOrigin,
@@ -42,6 +43,8 @@ func testDocsPage(t *testing.T, browser context.Context) {
 	p.press(`//*[contains(@class, "auth-container")]//button[@type="submit"]`)
 	p.see(`//*[contains(@class, "auth-container")]//button[text()="Logout"]`)
 	p.press(`//*[contains(@class, "auth-container")]//button[contains(@class, "btn-done")]`)
+
+	p.lack(demoOnly)
 
 	p.unfold("create_task")
 	p.write(operation("create_task")+`//textarea`, `{"title": "Buy groceries"}`)

@@ -168,7 +168,7 @@ type request struct {
 	method, path string
 	user         string // whose token to send; none if empty
 	body         any
-	header       map[string]string // lines are split by CR LF
+	header       map[string]string // lines are split by CR LF; Host is one
 }
 
 // withHeader is the request with one more header.
@@ -230,6 +230,7 @@ func (s *server) newRequest(t testing.TB, r request) (req *http.Request, body []
 	if r.user != "" {
 		req.Header.Set("Authorization", "Bearer "+tokenOf(t, r.user))
 	}
+	req.Host = cmp.Or(r.header["Host"], req.Host)
 	for name, value := range r.header {
 		req.Header[http.CanonicalHeaderKey(name)] = strings.Split(value, "\r\n")
 	}
