@@ -30,6 +30,7 @@ func testReadyDocsPage(t *testing.T, browser context.Context) {
 	p := openPage(t, browser, w.listen)
 	defer w.requireNoFault(t)
 
+	p.do("a taller window", chromedp.EmulateViewport(1280, 1350))
 	p.visit(address + "/docs/")
 	p.see(demoOnly)
 	p.see(`//summary[contains(., "Conventions")]`)
@@ -89,6 +90,7 @@ func TestTheDocsPageHasATokenOnlyForWhoTriesTheServerOut(t *testing.T) {
 		"a rotated secret":             {host: local, settings: []string{"BETTER_AUTH_SECRETS", "2:" + triedOut[3] + ",1:old"}},
 		"an issuer":                    {host: local, settings: []string{"BETTER_AUTH_URL", "http://127.0.0.1:1"}},
 		"a key set":                    {host: local, settings: []string{"JWKS_URL", "http://127.0.0.1:1/jwks", "JWT_ISSUER", "a", "JWT_AUDIENCE", "b"}},
+		"accounts":                     {host: local, settings: []string{"AUTH_USERS_TABLE", "user"}},
 		"a rebound name":               {host: "rebound.example.com:8000"},
 		"a name like the address":      {host: "127.0.0.1.example.com"},
 		"a name like localhost":        {host: "localhost.example.com"},
@@ -103,7 +105,9 @@ func TestTheDocsPageHasATokenOnlyForWhoTriesTheServerOut(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newServer(t, newSQLite(t), append(triedOut[:len(triedOut):len(triedOut)], row.settings...)...)
+			databaseURL := newSQLite(t)
+			newAccounts(t, databaseURL, "user")
+			s := newServer(t, databaseURL, append(triedOut[:len(triedOut):len(triedOut)], row.settings...)...)
 			header := map[string]string{"Host": row.host}
 			if name, value, found := strings.Cut(row.header, ": "); found {
 				header[name] = value
