@@ -1,9 +1,10 @@
 -- Distributes the tables over the workers of a Citus cluster: all rows of a user are on one worker, and each request asks one.
--- docs/postgres.md says when to run it, and what was tried on Citus. Once, on the coordinator, while no server runs:
+-- Run it once, on the coordinator, after `go run . migrate` and while no server runs:
 --
---   go run . migrate && psql "$DATABASE_URL" -v ON_ERROR_STOP=1 -f deploy/citus.sql
+--   psql "$DATABASE_URL" -v ON_ERROR_STOP=1 -f deploy/citus.sql
 --
--- Each table of users' rows has the same statements here. TestTheFileForCitusTreatsAllTablesOfUsersRowsAlike names those that lack.
+-- The statements were run on Citus 13.2, but for those that say otherwise. docs/postgres.md has more.
+-- Each table of users' rows has the same statements here: a test compares the file with the models.
 
 -- Tables are distributed without foreign keys.
 ALTER TABLE tasks DROP CONSTRAINT fk_tasks_user;
@@ -17,5 +18,5 @@ SELECT create_distributed_table('tasks', 'user_id', colocate_with => 'users');
 SELECT create_distributed_table('idempotency_keys', 'user_id', colocate_with => 'users'); -- has not been run on Citus
 
 ALTER TABLE tasks ADD CONSTRAINT fk_tasks_user FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE;
--- The next statement has not been run on Citus.
+-- has not been run on Citus:
 ALTER TABLE idempotency_keys ADD CONSTRAINT fk_idempotency_keys_user FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE;
