@@ -105,7 +105,8 @@ func TestTheContractHoldsOnDistributedTables(t *testing.T) {
 		t.Skip(noPostgres)
 	}
 	t.Parallel()
-	out := runIn(t, ".", "env", "TEST_DISTRIBUTED=1", os.Args[0], "-test.v", "-test.run=^("+strings.Join(distributedTests, "|")+")$/^PostgreSQL$")
+	which := "-test.run=^(" + strings.Join(distributedTests, "|") + ")$/^PostgreSQL$"
+	out := runIn(t, ".", "env", "TEST_DISTRIBUTED=1", os.Args[0], "-test.v", which)
 	for _, name := range distributedTests {
 		require.Contains(t, out, "--- PASS: "+name+"/PostgreSQL ")
 	}

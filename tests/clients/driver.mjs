@@ -61,7 +61,8 @@ const scenarios = {
     const whole = await provider.getList({ resource: "tasks", pagination: { mode: "off" } });
     const unknown = await failure(list(1, { filters: [{ field: "title", operator: "contains", value: "b" }] }));
     const unsorted = await failure(list(1, { sorters: [{ field: "description", order: "asc" }] }));
-    return { pages, whole: titles(whole.data), unknown: unknown.message, unsorted: unsorted.errors, getMany: provider.getMany !== undefined };
+    const getMany = provider.getMany !== undefined;
+    return { pages, whole: titles(whole.data), unknown: unknown.message, unsorted: unsorted.errors, getMany };
   },
 
   async refineChanges() {
@@ -89,7 +90,8 @@ const scenarios = {
     const tasks = (await code("collection.js")).taskCollection(client);
     for (const title of ["old", "gone"]) await elsewhere("POST", "api/tasks", { title });
     await tasks.preload();
-    const rows = () => tasks.toArray.map(({ id, title, completed }) => title + (id < 0 ? " unsaved" : "") + (completed ? " done" : "")).sort().join(", ");
+    const text = ({ id, title, completed }) => title + (id < 0 ? " unsaved" : "") + (completed ? " done" : "");
+    const rows = () => tasks.toArray.map(text).sort().join(", ");
     const id = (title) => tasks.toArray.find((task) => task.title === title).id;
     const shown = [];
     tasks.subscribeChanges(() => shown.push(rows()));
