@@ -76,7 +76,7 @@ func (k IdempotencyKey) find(db *gorm.DB) (known IdempotencyKey, err error) {
 func (k *IdempotencyKey) add(db *gorm.DB, expired IdempotencyKey, create func(tx *gorm.DB) (Created, error)) error {
 	return withAccount(db, k.UserID, func() error {
 		return db.Transaction(func(tx *gorm.DB) (err error) {
-			if err := sweep(tx); err != nil {
+			if err := k.sweep(tx); err != nil {
 				return err
 			}
 			if expired.UserID != "" {
@@ -92,9 +92,21 @@ func (k *IdempotencyKey) add(db *gorm.DB, expired IdempotencyKey, create func(tx
 	})
 }
 
-// sweep deletes some expired keys of any users, but none that another server is deleting.
-func sweep(db *gorm.DB) error {
+const distributed = "taskapi:distributed"
+
+// WithDistributedTables marks a database whose rows are on several servers, those of a user on one: [CreateOnce] then works on
+// that one alone.
+func WithDistributedTables(db *gorm.DB) *gorm.DB {
+	return db.Set(distributed, true).Session(&gorm.Session{})
+}
+
+// sweep deletes some expired keys of any users, or of the key's own where tables are distributed, but none that another server
+// is deleting.
+func (k IdempotencyKey) sweep(db *gorm.DB) error {
 	db = AcrossOwners(db)
+	if _, apart := db.Get(distributed); apart {
+		db = db.Where(ownerIs{k.UserID}).Session(&gorm.Session{})
+	}
 	expired := db.Model(&IdempotencyKey{}).Select("user_id", "path", "key").Where("created_at <= ?", time.Now().UTC().Add(-keyLifetime)).
 		Order("created_at").Limit(sweptKeys).Clauses(clause.Locking{Strength: "UPDATE", Options: "SKIP LOCKED"})
 	return db.Where("(user_id, path, key) IN (?)", expired).Delete(&IdempotencyKey{}).Error

@@ -62,10 +62,9 @@ func TestExpiredKeysAreSweptByTheKeyedRequestsOfAnyone(t *testing.T) {
 	})
 }
 
-// countStatements returns how many statements the server has sent since.
-func (s *server) countStatements(t testing.TB) (since func() int64) {
+// onStatement has a function look at each statement that the server sends.
+func (s *server) onStatement(t testing.TB, look func(sent *gorm.Statement)) {
 	t.Helper()
-	var count atomic.Int64
 	callbacks := s.db.Callback()
 	for _, of := range []interface {
 		Register(string, func(*gorm.DB)) error
@@ -73,12 +72,19 @@ func (s *server) countStatements(t testing.TB) (since func() int64) {
 		callbacks.Query().After("gorm:query"), callbacks.Create().After("gorm:create"), callbacks.Update().After("gorm:update"),
 		callbacks.Delete().After("gorm:delete"), callbacks.Row().After("gorm:row"), callbacks.Raw().After("gorm:raw"),
 	} {
-		require.NoError(t, of.Register("count", func(db *gorm.DB) {
+		require.NoError(t, of.Register("tests:look", func(db *gorm.DB) {
 			if !db.DryRun { // else it is a part of another one
-				count.Add(1)
+				look(db.Statement)
 			}
 		}))
 	}
+}
+
+// countStatements returns how many statements the server has sent since.
+func (s *server) countStatements(t testing.TB) (since func() int64) {
+	t.Helper()
+	var count atomic.Int64
+	s.onStatement(t, func(*gorm.Statement) { count.Add(1) })
 	return func() int64 { return count.Swap(0) }
 }
 

@@ -48,3 +48,17 @@ func requirePackages(t testing.TB, name string, err error) {
 		t.Skip(name + " is left out: it needs Node.js, and npm to install it: " + reason)
 	}
 }
+
+// spaCode writes the code of docs/spa.md into a directory.
+func spaCode(t *testing.T) (code string, found []block) {
+	t.Helper()
+	page, err := os.ReadFile("../docs/spa.md")
+	require.NoError(t, err)
+	code, found = t.TempDir(), blocks(string(page))
+	require.NoError(t, os.WriteFile(code+"/package.json", []byte(`{"type": "module"}`), 0o600))
+	for _, b := range found {
+		require.Contains(t, []string{"js", "ts"}, b.language)
+		b.apply(t, code)
+	}
+	return code, found
+}

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -51,7 +52,8 @@ func eachEngine(t *testing.T, test func(t *testing.T, s *server)) {
 	eachDatabase(t, func(t *testing.T, databaseURL string) { test(t, newServer(t, databaseURL)) })
 }
 
-// eachDatabase is eachEngine for tests that start the server themselves: it gives the URL of an empty database.
+// eachDatabase is eachEngine for tests that start the server themselves: it gives the URL of an empty database. With
+// TEST_DISTRIBUTED PostgreSQL's has the tables that deploy/citus.sql leaves.
 func eachDatabase(t *testing.T, test func(t *testing.T, databaseURL string)) {
 	t.Helper()
 	t.Parallel()
@@ -61,7 +63,11 @@ func eachDatabase(t *testing.T, test func(t *testing.T, databaseURL string)) {
 	})
 	t.Run("PostgreSQL", func(t *testing.T) {
 		t.Parallel()
-		test(t, newPostgres(t))
+		databaseURL := newPostgres(t)
+		if os.Getenv("TEST_DISTRIBUTED") != "" {
+			distribute(t, databaseURL)
+		}
+		test(t, databaseURL)
 	})
 }
 

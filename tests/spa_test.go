@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"os"
 	"os/exec"
 	"slices"
 	"sync"
@@ -19,22 +18,17 @@ var installQuery = sync.OnceValue(func() error { return installPackages("spa") }
 // spa is the code of docs/spa.md and a program that it calls.
 type spa struct {
 	*process
-	code string // the directory
+	code   string // its directory
+	driver string // the directory of the driver.mjs that runs it
 }
 
 func TestTheCodeForSinglePageAppsDoesWhatItsPageSays(t *testing.T) {
 	buildProgram(t)
 	requirePackages(t, "TanStack Query", installQuery())
-	page, err := os.ReadFile("../docs/spa.md")
-	require.NoError(t, err)
-	code := t.TempDir()
-	require.NoError(t, os.WriteFile(code+"/package.json", []byte(`{"type": "module"}`), 0o600))
-	for _, b := range blocks(string(page)) {
-		require.Equal(t, "js", b.language)
-		b.apply(t, code)
-	}
+	code, _ := spaCode(t)
 	eachDatabase(t, func(t *testing.T, databaseURL string) {
-		s := spa{newHome(t).start(t, append(inDevelopment, "DATABASE_URL="+databaseURL, "ENVIRONMENT=production", "RATE_LIMIT=60")...), code}
+		settings := append(inDevelopment, "DATABASE_URL="+databaseURL, "ENVIRONMENT=production", "RATE_LIMIT=60")
+		s := spa{newHome(t).start(t, settings...), code, "spa"}
 		for name, test := range map[string]func(*testing.T, spa){
 			"AnExpiredTokenIsReplacedAndErrorsAreReadByField": testErrors,
 			"AnUnchangedPollIs304":                            testPoll,
@@ -52,13 +46,13 @@ func TestTheCodeForSinglePageAppsDoesWhatItsPageSays(t *testing.T) {
 	})
 }
 
-// run has a scenario of spa/driver.mjs played by a user of its name, and returns the requests that the page sent.
+// run has a scenario of the driver played by a user of its name, and returns the requests that the page sent.
 func (s spa) run(t *testing.T, scenario string, result any) (sent []string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), waitLimit)
 	defer cancel()
 	driver := exec.CommandContext(ctx, "node", "driver.mjs", s.code, scenario, s.url+"/", tokenOf(t, scenario))
-	driver.Dir = "spa"
+	driver.Dir = s.driver
 	var stderr bytes.Buffer
 	driver.Stderr = &stderr
 	out, err := driver.Output()

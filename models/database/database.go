@@ -41,10 +41,15 @@ func Open(ctx context.Context, cfg *config.Config, owned []any, log *slog.Logger
 	if err != nil {
 		return nil, err
 	}
-	if advice := engineOf(db).advice(models.AcrossOwners(db.WithContext(ctx))); advice != "" {
+	free := models.AcrossOwners(db.WithContext(ctx))
+	if advice := engineOf(db).advice(free); advice != "" {
 		log.Warn(advice)
 	}
-	return db, nil
+	distributed, err := engineOf(db).distributed(free)
+	if distributed {
+		db = models.WithDistributedTables(db)
+	}
+	return db, err
 }
 
 // dropDefaults stops GORM from replacing the zero values of inputs by column defaults: the binder has applied them. The version

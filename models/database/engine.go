@@ -17,6 +17,8 @@ type engine interface {
 
 	// conns returns how many connections a server opens if the settings allow a number.
 	conns(allowed int) int
+	// distributed reports whether the database can keep rows on other servers, as Citus does.
+	distributed(db *gorm.DB) (bool, error)
 	// advice returns what an operator should change about a database that works, or "".
 	advice(db *gorm.DB) string
 }

@@ -52,6 +52,10 @@ func newPostgres(database config.Database) (engine, error) {
 
 func (postgresEngine) conns(allowed int) int { return allowed }
 
+func (postgresEngine) distributed(db *gorm.DB) (bool, error) {
+	return query[bool](db, "SELECT EXISTS (SELECT FROM pg_proc WHERE proname = 'create_distributed_table')")
+}
+
 func (e postgresEngine) advice(db *gorm.DB) string {
 	if timeout, err := query[string](db, "SHOW statement_timeout"); e.pooled && err == nil && timeout == "0" {
 		return "the pooler's sessions have no statement_timeout: what outlives a request's deadline goes on"

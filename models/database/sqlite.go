@@ -96,6 +96,8 @@ func (e sqliteEngine) Initialize(db *gorm.DB) error {
 
 func (sqliteEngine) conns(int) int { return sqliteConns }
 
+func (sqliteEngine) distributed(*gorm.DB) (bool, error) { return false, nil }
+
 func (sqliteEngine) advice(*gorm.DB) string { return "" }
 
 // Translate implements [gorm.ErrorTranslator] for the constraints that PostgreSQL's dialector translates. GORM's own
