@@ -70,6 +70,7 @@ func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 }
 
 func serve(ctx context.Context, cfg *config.Config, stderr io.Writer) error {
+	config.SetCollector()
 	if err := cfg.EnsureSecret(stderr); err != nil {
 		return err
 	}
