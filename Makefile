@@ -1,4 +1,4 @@
-.PHONY: run test lint bench fuzz soak
+.PHONY: run test lint bench bench-all growth fuzz soak
 
 run: ## serve the API on port 8000
 	go run .
@@ -9,8 +9,15 @@ test: ## on SQLite and PostgreSQL
 lint: ## .golangci.yml; builds the linter the first time
 	go tool -modfile=tools.mod golangci-lint run
 
-bench: ## each endpoint beside its bare statement, and the server under load
-	go test ./tests -run '^$$' -bench . -benchtime 2s
+bench: ## the tables and the picture of docs/performance.md; BENCH_OLD=commit measures an older tree as well
+	go test ./tests -run '^$$' -bench '^BenchmarkServers$$' -benchtime 1x -timeout 60m
+	test -n "$$BENCH_ONLY" || go run -modfile=tools.mod tests/plot/main.go < docs/img/performance.json > docs/img/performance.svg
+
+bench-all: ## each endpoint beside its bare statement, tokens, lists, bursts and copies
+	go test ./tests -run '^$$' -bench 'Endpoints|Token|Lists|Burst|Copy' -benchtime 2s
+
+growth: ## tables of up to ten million rows: 6 GB and half an hour
+	BENCH_ROWS=10000,1000000,10000000 go test ./tests -run '^$$' -bench '^BenchmarkGrowth$$' -benchtime 1x -timeout 120m
 
 fuzz: ## each target for half a minute
 	for target in FuzzBody FuzzGadget FuzzAuthorization FuzzPathID FuzzQuery FuzzListOnSQLite FuzzListOnPostgreSQL FuzzPreconditions \

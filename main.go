@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
 	"syscall"
 
@@ -70,6 +71,7 @@ func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 }
 
 func serve(ctx context.Context, cfg *config.Config, stderr io.Writer) error {
+	defer runtime.KeepAlive(config.SetCollector())
 	if err := cfg.EnsureSecret(stderr); err != nil {
 		return err
 	}

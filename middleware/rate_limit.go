@@ -45,7 +45,7 @@ func (l *RateLimit) PerAddress() fiber.Handler {
 	return func(c *fiber.Ctx) error {
 		err := c.Next()
 		var reason token.Reason
-		if errors.As(err, &reason) && reason != token.Expired {
+		if l.perMinute > 0 && errors.As(err, &reason) && reason != token.Expired {
 			if limited := l.take(c, "address", c.IP()); limited != nil {
 				return limited
 			}

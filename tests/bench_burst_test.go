@@ -51,7 +51,7 @@ func benchBurst(b *testing.B, address, method, body string, status int) {
 		requests := make([][]byte, burst)
 		for i := range requests {
 			var made task
-			require.NoError(b, json.Unmarshal(user.once(b, address, "POST", "/api/tasks", loadInput), &made))
+			require.NoError(b, json.Unmarshal(user.once(b, address, "POST", "/api/tasks", loadInput).Body(), &made))
 			requests[i] = rawRequest(method, path(made.ID), user.token, body)
 		}
 		faults := make([]error, burst)
@@ -82,4 +82,12 @@ func exchange(connection net.Conn, request []byte, status int) error {
 		return fmt.Errorf("%d, not %d: %s", response.StatusCode(), status, response.Body())
 	}
 	return nil
+}
+
+func listenLoopback(b *testing.B, serve func(net.Listener) error, stop func() error) (address string) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(b, err)
+	go func() { _ = serve(listener) }()
+	b.Cleanup(func() { _ = stop() })
+	return listener.Addr().String()
 }

@@ -2,6 +2,9 @@ package tests
 
 import (
 	"bytes"
+	"fmt"
+	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -78,6 +81,37 @@ func TestManyLargeListsAtOnceAreBoundedByMemory(t *testing.T) {
 		}
 		for _, user := range users {
 			require.Greater(t, len(p.call(t, 200, "GET", "/api/tasks", tokenOf(t, user), "").body), 36_000_000)
+		}
+	})
+}
+
+func TestAListOf100000RowsTakesAtMostThreeTimesItsSize(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("memory is read from /proc, which is not here")
+	}
+	buildProgram(t)
+	eachDatabase(t, func(t *testing.T, databaseURL string) {
+		createMany(t, newServer(t, databaseURL), 100_000, "ann")
+		p := newHome(t).start(t, append(inDevelopment, "DATABASE_URL="+databaseURL, "REQUEST_TIMEOUT=7s")...)
+		memory := func(name string) float64 {
+			status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Process.Pid))
+			require.NoError(t, err)
+			return megabytes(t, status, name)
+		}
+		idle, token := memory("VmRSS"), tokenOf(t, "ann")
+		for i := 0; i < 10; {
+			got, err := p.try("GET", "/api/tasks", token, "")
+			require.NoError(t, err)
+			if got.StatusCode == 503 { // the machine is too busy for a list of this size
+				continue
+			}
+			require.Equal(t, 200, got.StatusCode)
+			i++
+			times := (memory("VmHWM") - idle) * (1 << 20) / float64(len(got.body))
+			require.Less(t, times, 3.0, "after %d requests", i)
+			if i == 1 || i == 10 {
+				t.Logf("%d bytes, %.0f MB when idle, after %d requests at most %.1f times the list more", len(got.body), idle, i, times)
+			}
 		}
 	})
 }

@@ -30,38 +30,59 @@ type claims struct {
 	jwt.RegisteredClaims
 	members
 
-	keys *KeySet // verified the signature; nil if a shared secret did
-	user string  // set by Validate
+	keys    *KeySet // verified the signature; nil if a shared secret did
+	changes uint64  // of those keys until then
+	user    string  // set by Validate
+}
+
+// judgedClaims are all that judge may read.
+var judgedClaims = []string{"exp", "nbf", "iat", "iss", "aud", "azp", "client_id", "user_id", "sub"}
+
+// judged returns a copy without what judge does not need.
+func (c *claims) judged() *claims {
+	few := members{}
+	for _, name := range judgedClaims {
+		if value := c.members[name]; value != nil {
+			few[name] = value
+		}
+	}
+	return &claims{members: few, keys: c.keys, changes: c.changes}
 }
 
 // UnmarshalJSON implements json.Unmarshaler for the token library, whose own decoder is not strict.
 func (c *claims) UnmarshalJSON(text []byte) error { return json.Unmarshal(text, &c.members) }
 
-// Validate implements [jwt.ClaimsValidator]: the library calls it after it has verified the signature. It makes all checks of
-// the claims, because the library's own require no claim and ignore a future iat. Its errors are a [Reason].
-func (c *claims) Validate() error {
-	if err := c.checkTimes(time.Now()); err != nil {
-		return err
+// Validate implements [jwt.ClaimsValidator]: the library calls it after it has verified the signature.
+func (c *claims) Validate() (err error) {
+	c.user, err = c.judge(time.Now())
+	return err
+}
+
+// judge makes all checks of the claims, because the library's own require no claim and ignore a future iat. It returns the
+// user, or an error that is a [Reason].
+func (c *claims) judge(now time.Time) (user string, err error) {
+	if err := c.checkTimes(now); err != nil {
+		return "", err
 	}
 	name := "user_id"
 	if c.keys != nil {
 		issuer := c.keys.issuer
 		if c.text("iss") != issuer.Name {
-			return WrongIssuer
+			return "", WrongIssuer
 		}
 		known := func(audience string) bool { return slices.Contains(issuer.Audiences, audience) }
 		if !slices.ContainsFunc(c.audiences(issuer.AudienceClaim), known) {
-			return WrongAudience
+			return "", WrongAudience
 		}
 		if c.members[name] == nil {
 			name = "sub"
 		}
 	}
-	c.user = c.text(name)
-	if CheckUserID(c.user) != nil {
-		return NoUserID
+	user = c.text(name)
+	if CheckUserID(user) != nil {
+		return "", NoUserID
 	}
-	return nil
+	return user, nil
 }
 
 // audiences returns the members of aud or, if there is no aud, the text in the claim in its place, if one may stand there. It

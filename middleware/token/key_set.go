@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"reflect"
 	"sync/atomic"
 	"time"
 
@@ -48,7 +49,8 @@ var (
 type KeySet struct {
 	issuer         config.Issuer
 	log            *slog.Logger
-	keys           atomic.Value // of publishedKeys
+	keys           atomic.Value  // of publishedKeys
+	changes        atomic.Uint64 // of keys, counted after each
 	fetches        singleflight.Group
 	first, unknown *rate.Limiter // of fetches for tokens: before a fetch has succeeded, and after it
 }
@@ -113,9 +115,16 @@ func (k *KeySet) fetch(ctx context.Context) error {
 	if usable, _ := keys.describe(); usable == nil {
 		k.log.Warn("the key set was fetched, but has no usable key")
 	}
-	k.keys.Store(keys)
+	if !reflect.DeepEqual(before, keys) {
+		k.keys.Store(keys)
+		k.changes.Add(1)
+	}
 	return nil
 }
+
+// changedSince reports whether the keys were changed after so many changes: keys may be withdrawn or replaced. Without a key
+// set nothing changes.
+func (k *KeySet) changedSince(changes uint64) bool { return k != nil && k.changes.Load() != changes }
 
 // request returns the members of the set that the issuer publishes. Its errors are without the URL, whose query may hold a
 // secret.

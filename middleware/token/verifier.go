@@ -1,10 +1,10 @@
 package token
 
 import (
-	"crypto"
 	"crypto/sha256"
 	"slices"
 	"strings"
+	"time"
 
 	jwtware "github.com/gofiber/contrib/jwt"
 	"github.com/gofiber/fiber/v2"
@@ -12,19 +12,17 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 )
 
-// maxVerified is how many signatures a verifier remembers, some 100 bytes each.
-const maxVerified = 8192
+// maxAccepted is how many tokens a verifier remembers, about 1 kB each.
+const maxAccepted = 8192
 
 // Verifier verifies tokens: HS256 with the shared secrets, public algorithms with the key of the set that the token names.
 // Only the algorithm decides between the two, so that a public key is never used as a secret.
 type Verifier struct {
-	secrets  jwt.VerificationKeySet
-	keys     *KeySet
-	verified *verifiedCache
+	secrets jwt.VerificationKeySet
+	keys    *KeySet
+	// accepted has the claims of tokens by the digests of the headers with them, which alone are kept.
+	accepted *lru.Cache[[sha256.Size]byte, *claims]
 }
-
-// verifiedCache has the digests of tokens whose signatures are good, each with the key that verified it.
-type verifiedCache = lru.Cache[[sha256.Size]byte, crypto.PublicKey]
 
 // NewVerifier makes a verifier of secrets, of a key set, or of both; keys may be nil.
 func NewVerifier(secrets []string, keys *KeySet) *Verifier {
@@ -33,7 +31,7 @@ func NewVerifier(secrets []string, keys *KeySet) *Verifier {
 	for _, secret := range secrets {
 		v.secrets.Keys = append(v.secrets.Keys, []byte(secret))
 	}
-	v.verified, _ = lru.New[[sha256.Size]byte, crypto.PublicKey](maxVerified) // an error only for sizes below 1
+	v.accepted, _ = lru.New[[sha256.Size]byte, *claims](maxAccepted) // an error only for sizes below 1
 	return v
 }
 
@@ -49,18 +47,37 @@ func (v *Verifier) Verify(token string) (userID string, err error) {
 	return c.user, nil
 }
 
-// Handler verifies the bearer token of each request and calls accept with its user. Its errors are those of
-// [Verifier.Verify].
-func (v *Verifier) Handler(accept func(c *fiber.Ctx, userID string) error) fiber.Handler {
+// Handler verifies the bearer token of each request and gives its user to accept. Its errors are those of [Verifier.Verify].
+// Of tokens that were accepted before, it saves the decoding and the signature: the claims are judged each time.
+func (v *Verifier) Handler(accept func(c *fiber.Ctx, userID string)) fiber.Handler {
 	return jwtware.New(jwtware.Config{
 		Claims:             &claims{},
 		KeyFunc:            v.findKey,
 		TokenProcessorFunc: checkForm,
+		Filter: func(c *fiber.Ctx) bool {
+			known, found := v.accepted.Get(digest(c))
+			if !found || known.keys.changedSince(known.changes) {
+				return false
+			}
+			user, err := known.judge(time.Now())
+			if err == nil {
+				accept(c, user)
+			}
+			return err == nil
+		},
 		SuccessHandler: func(c *fiber.Ctx) error {
-			return accept(c, c.Locals("user").(*jwt.Token).Claims.(*claims).user)
+			fresh := c.Locals("user").(*jwt.Token).Claims.(*claims)
+			v.accepted.Add(digest(c), fresh.judged())
+			accept(c, fresh.user)
+			return c.Next()
 		},
 		ErrorHandler: func(_ *fiber.Ctx, err error) error { return refuse(err) },
 	})
+}
+
+// digest returns that of the header with the token.
+func digest(c *fiber.Ctx) [sha256.Size]byte {
+	return sha256.Sum256(c.Request().Header.Peek(fiber.HeaderAuthorization))
 }
 
 // types are the values of typ that a token may have (RFC 7519, section 5.1; RFC 9068, section 2.1).
@@ -97,6 +114,8 @@ func (v *Verifier) findKey(token *jwt.Token) (any, error) {
 	if v.keys == nil || !slices.Contains(publicAlgorithms, token.Method.Alg()) {
 		return nil, WrongAlgorithm
 	}
+	c := token.Claims.(*claims)
+	c.keys, c.changes = v.keys, v.keys.changes.Load() // of the keys that find reads, or earlier ones
 	keys, err := v.keys.find(token)
 	if err != nil {
 		return nil, err
@@ -105,28 +124,5 @@ func (v *Verifier) findKey(token *jwt.Token) (any, error) {
 	if pss, ok := token.Method.(*jwt.SigningMethodRSAPSS); ok {
 		token.Method = &jwt.SigningMethodRSAPSS{SigningMethodRSA: pss.SigningMethodRSA, Options: pss.Options}
 	}
-	token.Claims.(*claims).keys = v.keys
-	token.Method = cachingMethod{token.Method, v.verified}
 	return keys, nil
-}
-
-// cachingMethod is a signing method that remembers good signatures, because verification with a public key costs 20 to 50
-// times an HMAC. Only the signature is remembered: the claims, and whether the key is still published, are checked each time.
-type cachingMethod struct {
-	jwt.SigningMethod
-	verified *verifiedCache
-}
-
-// Verify implements [jwt.SigningMethod].
-func (m cachingMethod) Verify(signed string, signature []byte, key any) error {
-	digest := sha256.Sum256(append([]byte(signed+"."), signature...))
-	public := key.(interface{ Equal(crypto.PublicKey) bool })
-	if good, found := m.verified.Get(digest); found && public.Equal(good) {
-		return nil
-	}
-	err := m.SigningMethod.Verify(signed, signature, key)
-	if err == nil {
-		m.verified.Add(digest, key)
-	}
-	return err
 }

@@ -51,8 +51,13 @@ func readBody(c *fiber.Ctx, mediaTypes ...string) (body object, err error) {
 	if len(bytes.TrimSpace(text)) == 0 {
 		return body, Invalid(missing.Fault(jsontext.Value("null"), "body"))
 	}
+	err = json.Unmarshal(text, &body.members, jsontext.AllowDuplicateNames(true)) // also checks the syntax of nested values
+	if err == nil && body.members != nil {
+		body.text = bytes.TrimSpace(text)
+		return body, nil
+	}
 	var syntax *jsontext.SyntacticError
-	err = json.Unmarshal(text, &body.text, jsontext.AllowDuplicateNames(true)) // also checks the syntax of nested values
+	err = json.Unmarshal(text, &body.text, jsontext.AllowDuplicateNames(true))
 	switch {
 	case errors.As(err, &syntax):
 		return body, Invalid((&Mismatch{"json_invalid", "JSON decode error"}).Fault(Quote(string(text)), "body", syntax.ByteOffset))
@@ -60,8 +65,6 @@ func readBody(c *fiber.Ctx, mediaTypes ...string) (body object, err error) {
 		return body, Invalid(missing.Fault(body.text, "body"))
 	case err == nil && body.text.Kind() != '{':
 		return body, Invalid(ValueError("must be a JSON object").Fault(body.text, "body"))
-	case err == nil:
-		err = json.Unmarshal(body.text, &body.members, jsontext.AllowDuplicateNames(true))
 	}
 	return body, err
 }
