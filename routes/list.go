@@ -1,6 +1,7 @@
 package routes
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
@@ -89,30 +90,27 @@ func (h *handlers[T, In]) order(q listQuery, statement *gorm.DB) *gorm.DB {
 // is read, so that the list is in memory once, as it is sent. It returns the last row, the stored text of its sort key if the
 // query has that, and whether there are more rows.
 func (h *handlers[T, In]) write(list io.Writer, query *gorm.DB, limit int) (last T, stored string, more bool, err error) {
-	var empty T
-	written, before := 0, "["
-	put := func(text string) (err error) {
-		_, err = io.WriteString(list, text)
-		return err
+	put := func(text string) {
+		if err == nil {
+			_, err = io.WriteString(list, text)
+		}
 	}
-	err = query.Find(database.Visit(func(read func(row any, other *string) error) (bool, error) {
+	var empty T
+	written, start, end := 0, "[", "[]"
+	found := query.Find(database.Visit(func(read func(row any, other *string) error) (bool, error) {
 		if more = limit > 0 && written == limit; more {
 			return false, nil
 		}
+		put(start)
+		written, start, end = written+1, ",", "]"
 		last = empty
-		err := errors.Join(read(&last, &stored), put(before))
-		if err == nil {
+		if err = errors.Join(err, read(&last, &stored)); err == nil {
 			err = json.MarshalWrite(list, &last, jsonOptions)
 		}
-		written, before = written+1, ","
 		return true, err
-	})).Error
-	if err == nil && written == 0 {
-		err = put("[")
-	}
-	if err == nil {
-		err = put("]")
-	}
+	}))
+	err = cmp.Or(err, found.Error)
+	put(end)
 	return last, stored, more, err
 }
 
