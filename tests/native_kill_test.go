@@ -46,6 +46,7 @@ func TestAnInsertIsSentAgainOnlyIfItDidNotReachPostgreSQL(t *testing.T) {
 	t.Run("an answer that is lost leaves the one row", func(t *testing.T) {
 		pool.SetMaxOpenConns(1)
 		s.as("ann").create(t, "first") // prepares the insert on the connection
+		s.as("ann").create(t, "first") // pings the connection, which is new
 		w.cut.Store(true)
 		unavailable(t, s.send(t, create))
 		w.cut.Store(false)
