@@ -31,7 +31,7 @@ func TestAnInsertIsSentAgainOnlyIfItDidNotReachPostgreSQL(t *testing.T) {
 	t.Run("a session that is killed meanwhile has the insert undone", func(t *testing.T) {
 		lock, err := admin.Begin()
 		require.NoError(t, err)
-		defer lock.Rollback()
+		defer func() { _ = lock.Rollback() }()
 		_, err = lock.Exec("LOCK TABLE tasks IN SHARE MODE")
 		require.NoError(t, err)
 		answers := make(chan answer)
