@@ -1,12 +1,11 @@
 package routes
 
 import (
+	"cmp"
 	"crypto/sha256"
-	"database/sql"
 	"encoding/base64"
 	"errors"
 	"io"
-	"reflect"
 	"slices"
 	"strconv"
 
@@ -60,12 +59,8 @@ func (h *handlers[T, In]) count(c *fiber.Ctx, q listQuery) (total int64, err err
 
 // page returns the list with its rows, and the link to the next page or "".
 func (h *handlers[T, In]) page(c *fiber.Ctx, q listQuery) (list *middleware.List, next string, err error) {
-	rows, err := h.order(q, q.matching(owned(c, h.db).Model(new(T)))).Rows()
-	if err != nil {
-		return nil, "", err
-	}
 	list = middleware.ListOf(c)
-	last, stored, more, err := h.write(c, list, rows, q.limit)
+	last, stored, more, err := h.write(list, h.order(q, q.matching(owned(c, h.db).Model(new(T)))), q.limit)
 	if more {
 		next = nextLink(c, q.limit, cursorAfter(q.order, last, stored))
 	}
@@ -85,56 +80,38 @@ func (h *handlers[T, In]) order(q listQuery, statement *gorm.DB) *gorm.DB {
 	if q.limit > 0 {
 		statement = statement.Limit(q.limit + 1)
 		if key.Text != "" {
-			statement = statement.Select(append(slices.Clone(h.model.DBNames), key.Text+" AS "+keyColumn))
+			statement = statement.Select(append(slices.Clone(h.model.DBNames), key.Text+" AS taskapi_sort_key"))
 		}
 	}
 	return statement.Order(key.Expression + direction + ", id" + direction)
 }
 
-// keyColumn is the name of the column for [database.SortKey.Text].
-const keyColumn = "taskapi_sort_key"
-
-// write writes rows to a list, as an array: at most limit of them, unless that is 0. Each row is encoded as it is scanned, so
-// that the list is in memory once, as it is sent. It returns the last row, the stored text of its sort key if the statement
-// reads that, and whether there are more rows.
-func (h *handlers[T, In]) write(c *fiber.Ctx, list io.Writer, rows *sql.Rows, limit int) (last T, stored string, more bool, err error) {
-	defer rows.Close()
-	columns, err := rows.Columns()
-	values := make([]any, len(columns))
-	for i, name := range columns {
-		if name == keyColumn {
-			values[i] = &stored
-		} else {
-			values[i] = h.model.LookUpField(name).NewValuePool.Get()
-		}
-	}
+// write writes the rows of a query to a list, as an array: at most limit of them, unless that is 0. Each row is encoded as it
+// is read, so that the list is in memory once, as it is sent. It returns the last row, the stored text of its sort key if the
+// query has that, and whether there are more rows.
+func (h *handlers[T, In]) write(list io.Writer, query *gorm.DB, limit int) (last T, stored string, more bool, err error) {
 	put := func(text string) {
 		if err == nil {
 			_, err = io.WriteString(list, text)
 		}
 	}
-	put("[")
 	var empty T
-	for written := 0; err == nil && rows.Next(); written++ {
+	written, start, end := 0, "[", "[]"
+	found := query.Find(database.Visit(func(read func(row any, other *string) error) (bool, error) {
 		if more = limit > 0 && written == limit; more {
-			break
+			return false, nil
 		}
+		put(start)
+		written, start, end = written+1, ",", "]"
 		last = empty
-		err = rows.Scan(values...)
-		for i, name := range columns {
-			if name != keyColumn {
-				err = errors.Join(err, h.model.LookUpField(name).Set(c.UserContext(), reflect.ValueOf(&last).Elem(), values[i]))
-			}
-		}
-		if written > 0 {
-			put(",")
-		}
-		if err == nil {
+		if err = errors.Join(err, read(&last, &stored)); err == nil {
 			err = json.MarshalWrite(list, &last, jsonOptions)
 		}
-	}
-	put("]")
-	return last, stored, more, errors.Join(err, rows.Err())
+		return true, err
+	}))
+	err = cmp.Or(err, found.Error)
+	put(end)
+	return last, stored, more, err
 }
 
 // listTag returns the tag of a list: a digest of its body and of the headers that come from rows.

@@ -52,7 +52,7 @@ func TestAFaultOfOursIs500AndItsCauseIsInTheLogAlone(t *testing.T) {
 func TestAPanicIs500AndTheServerGoesOn(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *server) {
 		calls := taskCalls(t, s)
-		require.NoError(t, s.db.Callback().Row().Before("*").Register("test:panic", func(*gorm.DB) { panic("a bug") }))
+		require.NoError(t, s.db.Callback().Query().Before("*").Register("test:panic", func(*gorm.DB) { panic("a bug") }))
 		got := s.send(t, request{method: "GET", path: "/api/tasks", user: "ann", header: map[string]string{"Origin": "https://app.example.com"}})
 		require.Equal(t, 500, got.StatusCode)
 		require.Equal(t, `{"detail":"Internal Server Error"}`, string(got.body))

@@ -111,6 +111,7 @@ type wire struct {
 	gate     sync.RWMutex // locked while nothing is delivered
 	accepted atomic.Int64 // connections
 	dead     atomic.Int64 // of them, the first, for good
+	cut      atomic.Bool  // what the database answers is lost, and its connection closed
 }
 
 // newWire returns a wire to a database and the URL that leads through it.
@@ -135,14 +136,14 @@ func newWire(t *testing.T, databaseURL string) (w *wire, wiredURL string) {
 				_ = from.Close()
 				continue
 			}
-			go w.deliver(number, from, onward)
-			go w.deliver(number, onward, from)
+			go w.deliver(number, from, onward, nil)
+			go w.deliver(number, onward, from, &w.cut)
 		}
 	}()
 	return w, u.String()
 }
 
-func (w *wire) deliver(number int64, from, to net.Conn) {
+func (w *wire) deliver(number int64, from, to net.Conn, cut *atomic.Bool) {
 	defer from.Close()
 	defer to.Close()
 	packet := make([]byte, 64<<10)
@@ -151,7 +152,7 @@ func (w *wire) deliver(number int64, from, to net.Conn) {
 		w.gate.RLock()
 		dead := number <= w.dead.Load()
 		w.gate.RUnlock()
-		if err != nil {
+		if err != nil || cut != nil && cut.Load() {
 			return
 		}
 		if !dead {

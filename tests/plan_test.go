@@ -36,8 +36,8 @@ func createMany(t testing.TB, s *server, count int, users ...string) {
 // issued returns the statement that the app issues for a list of ann's.
 func (s *server) issued(t testing.TB, query string) (text string, args []any) {
 	t.Helper()
-	callbacks := s.db.Callback().Row()
-	require.NoError(t, callbacks.After("gorm:row").Register("tests:issued", func(db *gorm.DB) {
+	callbacks := s.db.Callback().Query()
+	require.NoError(t, callbacks.After("gorm:query").Register("tests:issued", func(db *gorm.DB) {
 		text, args = db.Statement.SQL.String(), slices.Clone(db.Statement.Vars)
 	}))
 	s.as("ann").ask(t, 200, "/api/tasks", query)

@@ -14,6 +14,7 @@ type engine interface {
 	migrations
 	copies
 	lists
+	natives
 
 	// conns returns how many connections a server opens if the settings allow a number.
 	conns(allowed int) int

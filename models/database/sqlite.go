@@ -76,11 +76,11 @@ func newSQLite(path string, purpose purpose) (_ engine, err error) {
 	if e.temporary != nil {
 		path = e.temporary.Name()
 	}
-	pool, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+sqliteOptions[purpose].Encode())
+	connector, err := driver.NewConnector("file:" + (&url.URL{Path: path}).EscapedPath() + "?" + sqliteOptions[purpose].Encode())
 	if err != nil {
 		return nil, err
 	}
-	e.Dialector = &sqlite.Dialector{Conn: pool}
+	e.Dialector = &sqlite.Dialector{Conn: sql.OpenDB(sqliteConnector{connector})}
 	return e, nil
 }
 

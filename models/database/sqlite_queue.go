@@ -11,8 +11,8 @@ import (
 
 // queues is the GORM plugin that queues statements on an SQLite file, first come, first served, before they take a connection:
 // one statement writes at a time, and sqliteConns-1 read. Without it, SQLite polls a locked file and database/sql picks a
-// waiting request at random, so that under load some requests would wait until their deadline. SQL text is not queued, and
-// transactions are by [queuedPool].
+// waiting request at random, so that under load some requests would wait until their deadline. SQL text and GORM's Rows are not
+// queued, and transactions are by [queuedPool].
 type queues struct{ write, read queue }
 
 func newQueues() queues {
@@ -30,7 +30,6 @@ func (q queues) Initialize(db *gorm.DB) error {
 		callbacks.Update().Before("gorm:update").Register("taskapi:acquire", q.write.acquire),
 		callbacks.Delete().Before("gorm:delete").Register("taskapi:acquire", q.write.acquire),
 		callbacks.Query().Before("gorm:query").Register("taskapi:acquire", q.read.acquire),
-		callbacks.Row().Before("gorm:row").Register("taskapi:acquire", q.read.acquireForRows),
 		// Hooks and associations run after the release, because they may have statements of their own.
 		callbacks.Create().After("gorm:create").Before("gorm:save_after_associations").Register("taskapi:release", q.write.release),
 		callbacks.Update().After("gorm:update").Before("gorm:save_after_associations").Register("taskapi:release", q.write.release),
@@ -57,14 +56,6 @@ func (q queue) acquire(db *gorm.DB) {
 		db.InstanceSet(acquired, context.AfterFunc(ctx, func() { <-q }))
 	case <-ctx.Done():
 		_ = db.AddError(ctx.Err())
-	}
-}
-
-// acquireForRows waits for the turn of a statement whose rows its caller scans. The turn ends with the statement's context.
-// SQL text and contexts without an end have no turn.
-func (q queue) acquireForRows(db *gorm.DB) {
-	if db.Statement.SQL.Len() == 0 && db.Statement.Context.Done() != nil {
-		q.acquire(db)
 	}
 }
 

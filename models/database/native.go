@@ -1,0 +1,123 @@
+package database
+
+import (
+	"database/sql/driver"
+	"errors"
+	"reflect"
+	"strings"
+	"sync"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+)
+
+// native is the GORM plugin that reads rows of models from the driver's own connection. GORM builds the statement in a dry
+// run, with its scopes, its hooks and the guard. The connection is one of the pool's, so that the pool's limits, pings and
+// metrics hold. All else GORM runs: transactions, joins, upserts, other destinations, and statements that return no rows.
+type native struct{ columns sync.Map } // [columnList] by *schema.Schema
+
+// Name implements [gorm.Plugin].
+func (*native) Name() string { return "taskapi:native" }
+
+// Initialize implements [gorm.Plugin].
+func (n *native) Initialize(db *gorm.DB) error {
+	query, create, update := db.Callback().Query(), db.Callback().Create(), db.Callback().Update()
+	return errors.Join(
+		query.Replace("gorm:query", n.insteadOf(query.Get("gorm:query"), "SELECT")),
+		create.Replace("gorm:create", n.insteadOf(create.Get("gorm:create"), "RETURNING")),
+		update.Replace("gorm:update", n.insteadOf(update.Get("gorm:update"), "RETURNING")),
+	)
+}
+
+// badConnTries is how often database/sql, too, tries a statement that could not be sent.
+const badConnTries = 3
+
+// insteadOf returns what takes the place of a callback of GORM's own, whose statements return rows if they have a clause.
+func (n *native) insteadOf(own func(*gorm.DB), rowsClause string) func(*gorm.DB) {
+	return func(db *gorm.DB) {
+		stmt := db.Statement
+		pool, _ := stmt.ConnPool.(connPool)
+		if pool == nil || db.DryRun || db.Error != nil || !forModel(stmt) || n.columnsOf(stmt) == "" {
+			own(db)
+			return
+		}
+		if rowsClause == "SELECT" && len(stmt.Selects)+len(stmt.Omits) == 0 {
+			stmt.AddClauseIfNotExists(clause.Select{Expression: n.columnsOf(stmt)})
+		}
+		build(db, own)
+		if db.Error != nil || stmt.SQL.Len() == 0 {
+			return
+		}
+		if _, returnsRows := stmt.Clauses[rowsClause]; !returnsRows {
+			own(db) // does not build again
+			return
+		}
+		err := driver.ErrBadConn
+		for try := 0; try < badConnTries && errors.Is(err, driver.ErrBadConn); try++ {
+			err = read(db, pool)
+		}
+		if err == nil && db.RowsAffected == 0 {
+			if stmt.RaiseErrorOnNotFound {
+				err = gorm.ErrRecordNotFound
+			}
+			if stmt.ReflectValue.Kind() == reflect.Slice && stmt.ReflectValue.IsNil() {
+				stmt.ReflectValue.Set(reflect.MakeSlice(stmt.ReflectValue.Type(), 0, 0))
+			}
+		}
+		_ = db.AddError(err)
+	}
+}
+
+// forModel reports whether a statement uses the table of its model only, and its rows go to a [Visit], the model's struct or an
+// empty slice of it.
+func forModel(stmt *gorm.Statement) bool {
+	_, upsert := stmt.Clauses["ON CONFLICT"]
+	_, from := stmt.Clauses["FROM"]
+	if upsert || from || stmt.Schema == nil || stmt.Table != stmt.Schema.Table || stmt.TableExpr != nil || stmt.SQL.Len() > 0 ||
+		stmt.Distinct || len(stmt.Joins)+len(stmt.ColumnMapping) > 0 || stmt.Result != nil {
+		return false
+	}
+	target := stmt.ReflectValue
+	switch target.Kind() {
+	case reflect.Func:
+		_, visit := stmt.Dest.(Visit)
+		return visit
+	case reflect.Slice:
+		return target.CanSet() && target.Len() == 0 && target.Type().Elem() == stmt.Schema.ModelType
+	}
+	return target.CanSet() && target.Type() == stmt.Schema.ModelType
+}
+
+// columnList is the text of a model's columns in a SELECT.
+type columnList string
+
+// Build implements [clause.Expression].
+func (l columnList) Build(builder clause.Builder) { _, _ = builder.WriteString(string(l)) }
+
+// columnsOf returns the columns of a statement's model, or "" if a field has a form of its own in the database.
+func (n *native) columnsOf(stmt *gorm.Statement) columnList {
+	if known, ok := n.columns.Load(stmt.Schema); ok {
+		return known.(columnList)
+	}
+	quoted := make([]string, len(stmt.Schema.DBNames))
+	for i, name := range stmt.Schema.DBNames {
+		quoted[i] = stmt.Quote(clause.Column{Table: stmt.Table, Name: name})
+	}
+	list := columnList(strings.Join(quoted, ","))
+	for _, field := range stmt.Schema.Fields {
+		if field.Serializer != nil {
+			list = ""
+		}
+	}
+	n.columns.Store(stmt.Schema, list)
+	return list
+}
+
+// build lets GORM build a statement, but not run it.
+func build(db *gorm.DB, own func(*gorm.DB)) {
+	before, dry := db.Config, *db.Config
+	dry.DryRun, dry.QueryFields = true, false
+	db.Config = &dry
+	own(db)
+	db.Config = before
+}

@@ -1,0 +1,94 @@
+package database
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"reflect"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/schema"
+)
+
+// Visit is a destination for GORM's Find: it is called for each row of the model, and reports whether it wants the next one.
+// The function read reads the row into the model's struct that row points to. The text of a column that the model does not have
+// is put into other, which may be nil. A transaction has no such destination.
+type Visit func(read func(row any, other *string) error) (more bool, err error)
+
+// natives are the methods for running a statement on a connection of the engine's driver.
+type natives interface {
+	// run starts a statement that returns rows. The error is [driver.ErrBadConn] if nothing was sent.
+	run(ctx context.Context, conn any, text string, args []any) (nativeRows, error)
+}
+
+// nativeRows are the rows of a statement, as a driver gives them.
+type nativeRows interface {
+	// next reports whether there is one more row.
+	next() bool
+	// columns returns the names of the columns, once there is a row.
+	columns() []string
+	// scan sets fields of a row to the values of the columns, of null to zero. It leaves out a column whose field is nil, but
+	// puts its text into other, unless that is nil.
+	scan(ctx context.Context, row reflect.Value, fields []*schema.Field, other *string) error
+	// close ends the statement. It returns the error that ended it before, as run does.
+	close() error
+}
+
+// connPool is the pool of a statement that is not in a transaction.
+type connPool interface {
+	Conn(ctx context.Context) (*sql.Conn, error)
+}
+
+// read runs a statement on a connection of the pool.
+func read(db *gorm.DB, pool connPool) error {
+	stmt := db.Statement
+	conn, err := pool.Conn(stmt.Context)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	return conn.Raw(func(conn any) (err error) {
+		rows, err := engineOf(db).run(stmt.Context, conn, stmt.SQL.String(), stmt.Vars)
+		if err != nil {
+			return err
+		}
+		defer func() { err = cmp.Or(err, rows.close()) }()
+		return fill(db, rows)
+	})
+}
+
+// fill reads the rows of a statement into its destination, and counts them.
+func fill(db *gorm.DB, rows nativeRows) (err error) {
+	stmt := db.Statement
+	target := stmt.ReflectValue
+	db.RowsAffected = 0
+	var fields []*schema.Field
+	for more := true; more && err == nil && rows.next(); {
+		if fields == nil {
+			for _, name := range rows.columns() {
+				field := stmt.Schema.LookUpField(name)
+				if field != nil && !field.Readable {
+					field = nil
+				}
+				fields = append(fields, field)
+			}
+		}
+		db.RowsAffected++
+		switch visit, _ := stmt.Dest.(Visit); {
+		case visit != nil:
+			more, err = visit(func(row any, other *string) error {
+				return rows.scan(stmt.Context, reflect.ValueOf(row).Elem(), fields, other)
+			})
+		case target.Kind() == reflect.Slice:
+			last := target.Len()
+			target.Grow(1)
+			target.SetLen(last + 1)
+			target.Index(last).SetZero()
+			err = rows.scan(stmt.Context, target.Index(last), fields, nil)
+		default:
+			more = false // as GORM has it
+			err = rows.scan(stmt.Context, target, fields, nil)
+		}
+	}
+	return err
+}

@@ -1,0 +1,142 @@
+package database
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"io"
+	"reflect"
+
+	"gorm.io/gorm/schema"
+)
+
+// keptStatements is how many compiled statements a connection keeps.
+const keptStatements = 64
+
+// sqliteConnector opens connections that keep statements.
+type sqliteConnector struct{ driver.Connector }
+
+// Connect implements [driver.Connector].
+func (c sqliteConnector) Connect(ctx context.Context) (driver.Conn, error) {
+	conn, err := c.Connector.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &sqliteConn{conn.(driverConn), map[string]sqliteStmt{}}, nil
+}
+
+// driverConn is what database/sql asks of a connection of the driver.
+type driverConn interface {
+	driver.Conn
+	driver.ConnBeginTx
+	driver.ConnPrepareContext
+	driver.ExecerContext
+	driver.QueryerContext
+	driver.Pinger
+	driver.SessionResetter
+	driver.Validator
+}
+
+// sqliteStmt is a statement of the driver.
+type sqliteStmt interface {
+	driver.Stmt
+	driver.StmtQueryContext
+}
+
+// sqliteConn is a connection that keeps the statements which [native] runs. SQLite compiles them again by itself after a
+// change of the tables.
+type sqliteConn struct {
+	driverConn
+	kept map[string]sqliteStmt
+}
+
+// Unwrap returns the driver's connection, for the driver's own functions.
+func (c *sqliteConn) Unwrap() driver.Conn { return c.driverConn }
+
+// Close implements [driver.Conn].
+func (c *sqliteConn) Close() error {
+	for text := range c.kept {
+		c.forget(text)
+	}
+	return c.driverConn.Close()
+}
+
+func (c *sqliteConn) forget(text string) {
+	_ = c.kept[text].Close() // returns the error of the last run
+	delete(c.kept, text)
+}
+
+// statement returns a compiled statement. If there are too many, any of the others is forgotten.
+func (c *sqliteConn) statement(ctx context.Context, text string) (sqliteStmt, error) {
+	if kept, ok := c.kept[text]; ok {
+		return kept, nil
+	}
+	compiled, err := c.PrepareContext(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	for other := range c.kept {
+		if len(c.kept) < keptStatements {
+			break
+		}
+		c.forget(other)
+	}
+	c.kept[text] = compiled.(sqliteStmt)
+	return c.kept[text], nil
+}
+
+// sqliteRows are rows of SQLite.
+type sqliteRows struct {
+	driver.Rows
+	ctx    context.Context
+	values []driver.Value
+	err    error
+}
+
+// run implements [natives].
+func (sqliteEngine) run(ctx context.Context, conn any, text string, args []any) (nativeRows, error) {
+	statement, err := conn.(*sqliteConn).statement(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	named := make([]driver.NamedValue, len(args))
+	for i, arg := range args {
+		named[i].Ordinal = i + 1
+		if named[i].Value, err = driver.DefaultParameterConverter.ConvertValue(arg); err != nil {
+			return nil, err
+		}
+	}
+	rows, err := statement.QueryContext(ctx, named)
+	if err != nil {
+		return nil, err
+	}
+	return &sqliteRows{Rows: rows, ctx: ctx, values: make([]driver.Value, len(rows.Columns()))}, nil
+}
+
+func (r *sqliteRows) next() bool {
+	if r.err = r.ctx.Err(); r.err == nil {
+		r.err = r.Next(r.values)
+	}
+	return r.err == nil
+}
+
+func (r *sqliteRows) columns() []string { return r.Columns() }
+
+func (r *sqliteRows) scan(ctx context.Context, row reflect.Value, fields []*schema.Field, other *string) (err error) {
+	for i, value := range r.values {
+		if fields[i] != nil {
+			err = errors.Join(err, fields[i].Set(ctx, row, value))
+		} else if text, ok := value.(string); ok && other != nil {
+			*other = text
+		}
+	}
+	return err
+}
+
+func (r *sqliteRows) close() error {
+	err := r.Close()
+	if r.err != nil && !errors.Is(r.err, io.EOF) {
+		err = r.err
+	}
+	return err
+}
