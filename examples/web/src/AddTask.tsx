@@ -14,7 +14,7 @@ export function AddTask({ userID }: { userID: string }) {
     setInput((now) => (now === nothing ? draft.input : now)); // back into the form, unless it is in use
     setRefused(draft);
     setFaults(error instanceof APIError ? error.fields : {});
-    say(`“${draft.input.title}” was not added: ${explain(error)}`);
+    say(`${draft.input.title || "The task"} was not added: ${explain(error)}`);
   });
 
   function submit(event: FormEvent) {

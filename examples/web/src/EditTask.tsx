@@ -46,8 +46,8 @@ function Choice({ conflict, onMine, onTheirs }: { conflict: Conflict; onMine: ()
     </>
   );
   return (
-    <li className="card conflict" role="alert">
-      <h3>{conflict.message}</h3>
+    <li className="card conflict">
+      <h3 role="alert">{conflict.message}</h3>
       <p>Nothing is lost: which version do you want to keep?</p>
       <div className="versions">
         <section aria-label="Your version">

@@ -1,11 +1,12 @@
-import { useRef, useState } from "react";
+import { memo, useRef, useState } from "react";
 import { flushSync } from "react-dom";
 import { readTask, useChange, useDelete, type Seen } from "./change.ts";
 import { explain, type Task } from "./client.ts";
 import { EditTask } from "./EditTask.tsx";
 import { say } from "./say.ts";
 
-export function TaskRow({ task }: { task: Task }) {
+// memo: a further page, or a poll, renders no row that is as it was.
+export const TaskRow = memo(function TaskRow({ task }: { task: Task }) {
   const { id, title, description, completed, created_at } = task;
   const [seen, setSeen] = useState<Seen>(); // while the user edits it
   const complete = useChange(id);
@@ -38,10 +39,10 @@ export function TaskRow({ task }: { task: Task }) {
       <div>
         <strong>{title}</strong>
         <p>{description}</p>
-        <time dateTime={created_at}>{new Date(created_at).toLocaleDateString("en", { day: "numeric", month: "short", year: "numeric" })}</time>
+        <time dateTime={created_at}>{new Date(created_at).toLocaleDateString(undefined, { dateStyle: "medium" })}</time>
       </div>
       <button ref={edit} aria-label={`Edit ${title}`} onClick={() => readTask(id).then(setSeen, onError)}>Edit</button>
       <button aria-label={`Delete ${title}`} onClick={onDelete}>Delete</button>
     </li>
   );
-}
+});

@@ -20,7 +20,7 @@ export function Tasks({ user }: { user: { id: string; name: string } }) {
   // The button for more tasks presses itself when it comes into view.
   useEffect(() => {
     if (!hasNextPage || isFetchingNextPage || !more.current) return;
-    const watch = new IntersectionObserver(([entry]) => entry.isIntersecting && fetchNextPage(), { rootMargin: "600px" });
+    const watch = new IntersectionObserver((entries) => entries.at(-1)!.isIntersecting && fetchNextPage(), { rootMargin: "600px" });
     watch.observe(more.current);
     return () => watch.disconnect();
   }, [hasNextPage, isFetchingNextPage, data]);

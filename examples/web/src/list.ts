@@ -5,7 +5,7 @@ import { answer, api, type Task } from "./client.ts";
 export type Filter = { status: "all" | "pending" | "completed"; sort: "-created_at" | "-updated_at" | "title"; q: string };
 type Page = { rows: Task[]; next?: string; total: number; etag?: string };
 
-// The cursor of the next page, from <?limit=50&cursor=…>; rel="next"
+// The cursor of the next page, from <?limit=100&cursor=…>; rel="next"
 const nextCursor = (link: string | null) => new URLSearchParams(link?.match(/<\?([^>]*)>; rel="next"/)?.[1]).get("cursor") ?? undefined;
 
 export const taskPages = (filter: Filter) =>
@@ -17,7 +17,7 @@ export const taskPages = (filter: Filter) =>
       const { data: rows, etag, response } = await answer(
         api.GET("/api/tasks", {
           params: {
-            query: { ...filter, limit: 50, cursor, count: !cursor },
+            query: { ...filter, limit: 100, cursor, count: !cursor },
             header: { ...(known?.etag && { "If-None-Match": known.etag }) },
           },
           cache: "no-store", // the tags are kept here
