@@ -87,6 +87,7 @@ async function picture(page, name) {
   mkdirSync(dir, { recursive: true });
   await page.locator("#status:empty").waitFor({ state: "attached" });
   await page.mouse.move(0, 0);
+  await page.evaluate(() => scrollTo(0, 0));
   await page.screenshot({ path: join(dir, name), animations: "disabled" });
 }
 
@@ -223,7 +224,7 @@ describe("the app", { skip: !browser && "Chromium is not installed" }, () => {
     await shows("Buy groceries", "Book train tickets", "Water the plants");
     await page.getByLabel("Done", { exact: true }).check();
     await shows("Call the dentist");
-    await page.getByLabel("All").check();
+    await page.getByLabel("All", { exact: true }).check();
     await page.getByLabel("Search").fill("EGGS groc");
     await shows("Buy groceries");
     await page.getByLabel("Search").fill("");

@@ -22,9 +22,18 @@ export async function environment() {
   return { API_PORT, AUTH_PORT, PAGE_PORT, DATA: mkdtempSync(join(tmpdir(), "taskapi-web-")) };
 }
 
+export function alive({ pid }) {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
 // Starts the three servers. ready settles when they answer, or ended with the exit code when they do not.
 export function start(env) {
   const child = spawn("npm", ["start"], { cwd: join(import.meta.dirname, ".."), env: { ...process.env, ...env }, detached: true });
+  process.once("exit", () => alive(child) && process.kill(-child.pid, "SIGKILL")); // a test has failed
   const app = { child, output: "", ended: once(child, "close").then(([code]) => code) };
   app.ready = new Promise((done, failed) => {
     for (const stream of [child.stdout, child.stderr]) {

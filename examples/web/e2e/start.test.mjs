@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { createServer } from "node:net";
 import { once } from "node:events";
 import { test } from "node:test";
-import { environment, start } from "./stack.mjs";
+import { alive, environment, patience, start } from "./stack.mjs";
 
 // The processes below a pid, and their pids.
 const below = (pid) =>
@@ -12,9 +12,7 @@ const below = (pid) =>
     .filter(([, parent]) => Number(parent) === pid)
     .flatMap(([child, , args]) => [{ pid: Number(child), args }, ...below(Number(child))]);
 
-const alive = ({ pid }) => { try { return process.kill(pid, 0); } catch { return false; } };
-
-test("npm start names three addresses that answer, and Ctrl-C leaves nothing behind", async () => {
+test("npm start names three addresses that answer, and Ctrl-C leaves nothing behind", { timeout: 2 * patience }, async () => {
   const app = start(await environment());
   await app.ready;
   const lines = app.output.split("\n").filter((line) => /^(page|API|issuer) /.test(line));
@@ -27,7 +25,7 @@ test("npm start names three addresses that answer, and Ctrl-C leaves nothing beh
   app.discard();
 });
 
-test("if one of the three ends, the others are stopped and npm start fails", async () => {
+test("if one of the three ends, the others are stopped and npm start fails", { timeout: 2 * patience }, async () => {
   const app = start(await environment());
   await app.ready;
   const processes = below(app.child.pid);
@@ -38,7 +36,7 @@ test("if one of the three ends, the others are stopped and npm start fails", asy
   app.discard();
 });
 
-test("a port in use is named, with the setting that changes it", async () => {
+test("a port in use is named, with the setting that changes it", { timeout: 2 * patience }, async () => {
   const env = await environment();
   const other = createServer().listen(env.API_PORT, "127.0.0.1");
   await once(other, "listening");

@@ -63,7 +63,7 @@ async function ready(url) {
 
 start("The issuer", process.execPath, [join(import.meta.dirname, "issuer.mjs")]);
 await ready(`${urls.auth}/api/auth/ok`);
-start("The page", process.execPath, [...vite, "preview", "--bypass-lock", ...outDir], { cwd: example });
+start("The page", process.execPath, [...vite, "preview", ...outDir], { cwd: example });
 await ready(urls.page);
 start("The API", join(data, "taskapi"), [], {
   cwd: data, // for tasks.db
