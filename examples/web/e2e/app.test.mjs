@@ -166,7 +166,8 @@ describe("the app", { skip: !browser && "Chromium is not installed" }, () => {
     await keyboard.type(" and eggs");
     await keyboard.press("Enter");
     await row(page, "Buy milk and eggs").waitFor();
-    await until("the focus is back on the button", () => page.evaluate(() => document.activeElement.ariaLabel === "Edit Buy milk and eggs"));
+    const focused = () => page.evaluate(() => document.activeElement.ariaLabel);
+    await until("the focus is back on the button", async () => (await focused()) === "Edit Buy milk and eggs");
 
     await tabTo('[aria-label="Done: Buy milk and eggs"]');
     await keyboard.press("Space");
@@ -201,12 +202,11 @@ describe("the app", { skip: !browser && "Chromium is not installed" }, () => {
     assert.deepEqual(await titles(hers), ["Ann's secret"]);
     assert.deepEqual(await titles(his), ["Bob's secret"]);
 
-    // Bob at Ann's browser, after her.
+    // Carl at Ann's browser, after her.
     await hers.getByRole("button", { name: "Sign out" }).click();
     await hers.getByRole("button", { name: "I am new here" }).click();
-    for (const [label, text] of [["Name", "Carl"], ["E-mail", `carl-${Math.random()}@example.com`], ["Password", "correct horse battery"]]) {
-      await hers.getByLabel(label).fill(text);
-    }
+    const carl = { Name: "Carl", "E-mail": `carl-${Math.random()}@example.com`, Password: "correct horse battery" };
+    for (const [label, text] of Object.entries(carl)) await hers.getByLabel(label).fill(text);
     await hers.getByRole("button", { name: "Create account" }).click();
     await hers.getByText("Nothing to do").waitFor();
     assert.deepEqual(await titles(hers), []);
@@ -329,7 +329,7 @@ describe("the app", { skip: !browser && "Chromium is not installed" }, () => {
       await row(page, "Once").waitFor();
       await until("none waits", async () => (await page.getByText("Not sent yet").count()) === 0);
       assert.equal((await ann.api("GET")).length, 1);
-      assert.equal(posts.at(-1).got["idempotency-replayed"], "true");
+      await until("the answer is repeated", () => posts.at(-1)?.got["idempotency-replayed"] === "true");
       await page.reload();
       await row(page, "Once").waitFor();
       assert.equal((await ann.api("GET")).length, 1, "what is done is sent again");

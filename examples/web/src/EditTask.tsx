@@ -9,27 +9,37 @@ export function EditTask({ shown, seen, onClose }: Props) {
   const [input, setInput] = useState({ title: seen.task.title, description: seen.task.description });
   const change = useChange(shown.id);
   const { error, isPending } = change;
-  const save = (changes: TaskPatch, to: Seen) => change.mutate({ changes, seen: to }, { onSuccess: () => onClose(`Saved “${input.title}”.`) });
+  const onSuccess = () => onClose(`Saved “${input.title}”.`);
+  const save = (changes: TaskPatch, to: Seen) => change.mutate({ changes, seen: to }, { onSuccess });
+  const cancel = () => onClose("Nothing was changed.");
 
   function submit(event: FormEvent) {
     event.preventDefault();
     const changes: TaskPatch = {}; // no more than what the user changed
     if (input.title !== seen.task.title) changes.title = input.title;
     if (input.description !== seen.task.description) changes.description = input.description;
-    if (Object.keys(changes).length === 0) onClose("Nothing was changed.");
+    if (Object.keys(changes).length === 0) cancel();
     else save(changes, seen);
   }
 
-  if (error instanceof Conflict) return <Choice conflict={error} onMine={() => save(error.mine, error.theirs)} onTheirs={() => onClose("Kept the other version.")} />;
+  if (error instanceof Conflict) {
+    const { mine, theirs } = error;
+    return <Choice conflict={error} onMine={() => save(mine, theirs)} onTheirs={() => onClose("Kept the other version.")} />;
+  }
   return (
     <li className="card task">
       {isPending && <strong>{shown.title}</strong>}
-      <form hidden={isPending} aria-label={`Edit ${seen.task.title}`} onSubmit={submit} onKeyDown={(e) => e.key === "Escape" && onClose("Nothing was changed.")}>
+      <form
+        hidden={isPending}
+        aria-label={`Edit ${seen.task.title}`}
+        onSubmit={submit}
+        onKeyDown={(e) => e.key === "Escape" && cancel()}
+      >
         <Fields autoFocus value={input} onChange={setInput} faults={error instanceof APIError ? error.fields : {}} />
         {error && <p role="alert" className="fault">{explain(error)}</p>}
         <div className="buttons">
           <button className="main">Save</button>
-          <button type="button" onClick={() => onClose("Nothing was changed.")}>Cancel</button>
+          <button type="button" onClick={cancel}>Cancel</button>
         </div>
       </form>
     </li>

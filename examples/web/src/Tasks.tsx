@@ -4,6 +4,7 @@ import { AddTask } from "./AddTask.tsx";
 import { explain } from "./client.ts";
 import { useUnsent } from "./create.ts";
 import { rowsOf, taskPages, type Filter } from "./list.ts";
+import { say } from "./say.ts";
 import { auth } from "./session.ts";
 import { TaskRow } from "./TaskRow.tsx";
 import { Toolbar } from "./Toolbar.tsx";
@@ -25,10 +26,7 @@ export function Tasks({ user }: { user: { id: string; name: string } }) {
     return () => watch.disconnect();
   }, [hasNextPage, isFetchingNextPage, data]);
 
-  async function signOut() {
-    await auth.signOut();
-    sessionStorage.clear();
-  }
+  const signOut = () => auth.signOut().then(() => sessionStorage.clear(), (error) => say(explain(error)));
 
   const rows = data && rowsOf(data);
   const total = data?.pages[0].total;

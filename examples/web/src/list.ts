@@ -34,7 +34,9 @@ export const taskPages = (filter: Filter) =>
   });
 
 // A row that is changed between two reads may be on two pages.
-export const rowsOf = (data: InfiniteData<Page>) => [...new Map(data.pages.flatMap((page) => page.rows).map((row) => [row.id, row])).values()];
+export const rowsOf = ({ pages }: InfiniteData<Page>) => [
+  ...new Map(pages.flatMap(({ rows }) => rows).map((row) => [row.id, row])).values(),
+];
 
 // Shows a task in all lists as it will be, or without it (null). Such a page loses its tag: the next read brings what is true.
 export async function showNow(client: QueryClient, id: number, changes: Partial<Task> | null) {
