@@ -43,7 +43,8 @@ func main() {
 		log.Fatal(err)
 	}
 	s := server{pool, []byte(os.Getenv("BETTER_AUTH_SECRET"))}
-	log.Fatal(fasthttp.ListenAndServe("127.0.0.1:"+os.Getenv("PORT"), s.handle))
+	listener := &fasthttp.Server{Handler: s.handle, NoDefaultServerHeader: true}
+	log.Fatal(listener.ListenAndServe("127.0.0.1:" + os.Getenv("PORT")))
 }
 
 func (s server) handle(c *fasthttp.RequestCtx) {

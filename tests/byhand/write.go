@@ -86,7 +86,7 @@ func (s server) replace(c *fasthttp.RequestCtx, user string, id int64) error {
 	}
 	statement := "UPDATE tasks SET title = $3, description = $4, updated_at = $5, version = version + 1 WHERE user_id = $1 AND id = $2"
 	args := []any{user, id, in.Title, in.Description, time.Now()}
-	if tag := string(c.Request.Header.Peek("If-Match")); tag != "" {
+	if tag := string(c.Request.Header.Peek("If-Match")); tag != "" && tag != "*" {
 		version, err := strconv.ParseInt(strings.Trim(tag, `"`), 10, 64)
 		if err != nil {
 			return err
