@@ -30,9 +30,11 @@ var mayImport = map[string][]string{
 	"middleware":       {"config", "middleware/token", "models", "models/database"},
 	"middleware/token": {"config", "models"},
 	"models/transfer":  {"config", "models", "models/database"},
-	"models/database":  {"config", "models"},
+	"models/database":  {"config", "models", "models/database/native"},
 	"models":           {"config"},
 	"config":           {},
+
+	"models/database/native": {},
 }
 
 // goPackage is a package of the program as "go list" describes it.

@@ -5,6 +5,7 @@ import (
 	"gorm.io/gorm/schema"
 
 	"taskapi/config"
+	"taskapi/models/database/native"
 )
 
 // engine is PostgreSQL or SQLite: GORM's dialector, and all else that differs between the two. No other package asks which
@@ -14,8 +15,9 @@ type engine interface {
 	migrations
 	copies
 	lists
-	natives
 
+	// native returns how statements run on a connection of the driver.
+	native() native.Run
 	// conns returns how many connections a server opens if the settings allow a number.
 	conns(allowed int) int
 	// distributed reports whether the database can keep rows on other servers, as Citus does.

@@ -8,6 +8,8 @@ import (
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 	"gorm.io/gorm/schema"
+
+	"taskapi/models/database/native"
 )
 
 // lists are the methods for listing rows in an order, and for searching them.
@@ -19,6 +21,9 @@ type lists interface {
 	// matches returns the condition that each of the words occurs in one of the columns.
 	matches(columns []clause.Column, words []string) clause.Expression
 }
+
+// Visit is a destination for GORM's Find that gets the rows one by one.
+type Visit = native.Visit
 
 // MaxSortText is how many characters of a text an order looks at: a cursor has to hold them.
 const MaxSortText = 500

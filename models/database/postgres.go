@@ -20,6 +20,7 @@ import (
 	"gorm.io/gorm/clause"
 
 	"taskapi/config"
+	"taskapi/models/database/native"
 )
 
 // connectTimeout limits an attempt to connect, if the URL does not. All requests that wait for a connection wait for the same
@@ -49,6 +50,8 @@ func newPostgres(database config.Database) (engine, error) {
 	pool := stdlib.OpenDB(*connection, options...)
 	return postgresEngine{&postgres.Dialector{Config: &postgres.Config{Conn: pool}}, database.Pooled}, nil
 }
+
+func (postgresEngine) native() native.Run { return native.Postgres }
 
 func (postgresEngine) conns(allowed int) int { return allowed }
 

@@ -16,6 +16,8 @@ import (
 	"gorm.io/gorm/clause"
 	driver "modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"taskapi/models/database/native"
 )
 
 const (
@@ -80,7 +82,7 @@ func newSQLite(path string, purpose purpose) (_ engine, err error) {
 	if err != nil {
 		return nil, err
 	}
-	e.Dialector = &sqlite.Dialector{Conn: sql.OpenDB(sqliteConnector{connector})}
+	e.Dialector = &sqlite.Dialector{Conn: sql.OpenDB(native.KeepStatements(connector))}
 	return e, nil
 }
 
@@ -93,6 +95,8 @@ func (e sqliteEngine) Initialize(db *gorm.DB) error {
 	}
 	return err
 }
+
+func (sqliteEngine) native() native.Run { return native.SQLite }
 
 func (sqliteEngine) conns(int) int { return sqliteConns }
 

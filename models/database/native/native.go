@@ -1,4 +1,5 @@
-package database
+// Package native runs the statements that GORM builds on the connections of the drivers themselves.
+package native
 
 import (
 	"database/sql/driver"
@@ -11,21 +12,24 @@ import (
 	"gorm.io/gorm/clause"
 )
 
-// native is the GORM plugin that reads rows of models from the driver's own connection. GORM builds the statement in a dry
+// Plugin is the GORM plugin that reads rows of models from the driver's own connection. GORM builds the statement in a dry
 // run, with its scopes, its hooks and the guard. The connection is one of the pool's, so that the pool's limits, pings and
 // metrics hold. All else GORM runs: transactions, joins, upserts, other destinations, and statements that return no rows.
-type native struct{ columns sync.Map } // [columnList] by *schema.Schema
+type Plugin struct {
+	Run     Run
+	columns sync.Map // [columnList] by *schema.Schema
+}
 
 // Name implements [gorm.Plugin].
-func (*native) Name() string { return "taskapi:native" }
+func (*Plugin) Name() string { return "taskapi:native" }
 
 // Initialize implements [gorm.Plugin].
-func (n *native) Initialize(db *gorm.DB) error {
+func (p *Plugin) Initialize(db *gorm.DB) error {
 	query, create, update := db.Callback().Query(), db.Callback().Create(), db.Callback().Update()
 	return errors.Join(
-		query.Replace("gorm:query", n.insteadOf(query.Get("gorm:query"), "SELECT")),
-		create.Replace("gorm:create", n.insteadOf(create.Get("gorm:create"), "RETURNING")),
-		update.Replace("gorm:update", n.insteadOf(update.Get("gorm:update"), "RETURNING")),
+		query.Replace("gorm:query", p.insteadOf(query.Get("gorm:query"), "SELECT")),
+		create.Replace("gorm:create", p.insteadOf(create.Get("gorm:create"), "RETURNING")),
+		update.Replace("gorm:update", p.insteadOf(update.Get("gorm:update"), "RETURNING")),
 	)
 }
 
@@ -33,16 +37,16 @@ func (n *native) Initialize(db *gorm.DB) error {
 const badConnTries = 3
 
 // insteadOf returns what takes the place of a callback of GORM's own, whose statements return rows if they have a clause.
-func (n *native) insteadOf(own func(*gorm.DB), rowsClause string) func(*gorm.DB) {
+func (p *Plugin) insteadOf(own func(*gorm.DB), rowsClause string) func(*gorm.DB) {
 	return func(db *gorm.DB) {
 		stmt := db.Statement
 		pool, _ := stmt.ConnPool.(connPool)
-		if pool == nil || db.DryRun || db.Error != nil || !forModel(stmt) || n.columnsOf(stmt) == "" {
+		if pool == nil || db.DryRun || db.Error != nil || !forModel(stmt) || p.columnsOf(stmt) == "" {
 			own(db)
 			return
 		}
 		if rowsClause == "SELECT" && len(stmt.Selects)+len(stmt.Omits) == 0 {
-			stmt.AddClauseIfNotExists(clause.Select{Expression: n.columnsOf(stmt)})
+			stmt.AddClauseIfNotExists(clause.Select{Expression: p.columnsOf(stmt)})
 		}
 		build(db, own)
 		if db.Error != nil || stmt.SQL.Len() == 0 {
@@ -54,7 +58,7 @@ func (n *native) insteadOf(own func(*gorm.DB), rowsClause string) func(*gorm.DB)
 		}
 		err := driver.ErrBadConn
 		for try := 0; try < badConnTries && errors.Is(err, driver.ErrBadConn); try++ {
-			err = read(db, pool)
+			err = p.read(db, pool)
 		}
 		if err == nil && db.RowsAffected == 0 {
 			if stmt.RaiseErrorOnNotFound {
@@ -95,8 +99,8 @@ type columnList string
 func (l columnList) Build(builder clause.Builder) { _, _ = builder.WriteString(string(l)) }
 
 // columnsOf returns the columns of a statement's model, or "" if a field has a form of its own in the database.
-func (n *native) columnsOf(stmt *gorm.Statement) columnList {
-	if known, ok := n.columns.Load(stmt.Schema); ok {
+func (p *Plugin) columnsOf(stmt *gorm.Statement) columnList {
+	if known, ok := p.columns.Load(stmt.Schema); ok {
 		return known.(columnList)
 	}
 	quoted := make([]string, len(stmt.Schema.DBNames))
@@ -109,7 +113,7 @@ func (n *native) columnsOf(stmt *gorm.Statement) columnList {
 			list = ""
 		}
 	}
-	n.columns.Store(stmt.Schema, list)
+	p.columns.Store(stmt.Schema, list)
 	return list
 }
 

@@ -1,4 +1,4 @@
-package database
+package native
 
 import (
 	"context"
@@ -13,7 +13,9 @@ import (
 // keptStatements is how many compiled statements a connection keeps.
 const keptStatements = 64
 
-// sqliteConnector opens connections that keep statements.
+// KeepStatements returns a connector whose connections keep compiled statements.
+func KeepStatements(connector driver.Connector) driver.Connector { return sqliteConnector{connector} }
+
 type sqliteConnector struct{ driver.Connector }
 
 // Connect implements [driver.Connector].
@@ -43,7 +45,7 @@ type sqliteStmt interface {
 	driver.StmtQueryContext
 }
 
-// sqliteConn is a connection that keeps the statements which [native] runs. SQLite compiles them again by itself after a
+// sqliteConn is a connection that keeps the statements which [SQLite] runs. SQLite compiles them again by itself after a
 // change of the tables.
 type sqliteConn struct {
 	driverConn
@@ -93,8 +95,8 @@ type sqliteRows struct {
 	err    error
 }
 
-// run implements [natives].
-func (sqliteEngine) run(ctx context.Context, conn any, text string, args []any) (nativeRows, error) {
+// SQLite is the [Run] of connections that [KeepStatements] opens.
+func SQLite(ctx context.Context, conn any, text string, args []any) (Rows, error) {
 	statement, err := conn.(*sqliteConn).statement(ctx, text)
 	if err != nil {
 		return nil, err

@@ -1,4 +1,4 @@
-package database
+package native
 
 import (
 	"context"
@@ -17,8 +17,8 @@ type pgxRows struct {
 	into []any
 }
 
-// run implements [natives].
-func (postgresEngine) run(ctx context.Context, conn any, text string, args []any) (nativeRows, error) {
+// Postgres is the [Run] of connections of pgx, in the exec mode of their settings.
+func Postgres(ctx context.Context, conn any, text string, args []any) (Rows, error) {
 	rows, err := conn.(*stdlib.Conn).Conn().Query(ctx, text, args...)
 	if err != nil {
 		return nil, unsent(err)

@@ -1,4 +1,4 @@
-package database
+package native
 
 import (
 	"cmp"
@@ -15,14 +15,11 @@ import (
 // is put into other, which may be nil. A transaction has no such destination.
 type Visit func(read func(row any, other *string) error) (more bool, err error)
 
-// natives are the methods for running a statement on a connection of the engine's driver.
-type natives interface {
-	// run starts a statement that returns rows. The error is [driver.ErrBadConn] if nothing was sent.
-	run(ctx context.Context, conn any, text string, args []any) (nativeRows, error)
-}
+// Run starts a statement that returns rows, on a connection of a driver. The error is [driver.ErrBadConn] if nothing was sent.
+type Run func(ctx context.Context, conn any, text string, args []any) (Rows, error)
 
-// nativeRows are the rows of a statement, as a driver gives them.
-type nativeRows interface {
+// Rows are the rows of a statement, as a driver gives them.
+type Rows interface {
 	// next reports whether there is one more row.
 	next() bool
 	// columns returns the names of the columns, once there is a row.
@@ -40,7 +37,7 @@ type connPool interface {
 }
 
 // read runs a statement on a connection of the pool.
-func read(db *gorm.DB, pool connPool) error {
+func (p *Plugin) read(db *gorm.DB, pool connPool) error {
 	stmt := db.Statement
 	conn, err := pool.Conn(stmt.Context)
 	if err != nil {
@@ -48,7 +45,7 @@ func read(db *gorm.DB, pool connPool) error {
 	}
 	defer conn.Close()
 	return conn.Raw(func(conn any) (err error) {
-		rows, err := engineOf(db).run(stmt.Context, conn, stmt.SQL.String(), stmt.Vars)
+		rows, err := p.Run(stmt.Context, conn, stmt.SQL.String(), stmt.Vars)
 		if err != nil {
 			return err
 		}
@@ -58,7 +55,7 @@ func read(db *gorm.DB, pool connPool) error {
 }
 
 // fill reads the rows of a statement into its destination, and counts them.
-func fill(db *gorm.DB, rows nativeRows) (err error) {
+func fill(db *gorm.DB, rows Rows) (err error) {
 	stmt := db.Statement
 	target := stmt.ReflectValue
 	db.RowsAffected = 0
