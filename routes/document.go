@@ -60,7 +60,8 @@ func document(routes []Route) (inYAML, inJSON []byte) {
 		}
 	}
 	schemas.Content = slices.Concat(schemas.Content[general:], schemas.Content[:general]) // those of resources first
-	tags := lookUp(whole, "tags")                                                         // the parts have them by name, so that each is there once
+
+	tags := lookUp(whole, "tags") // the parts have them by name, so that each is there once
 	for i := range len(tags.Content) / 2 {
 		tags.Content[i] = tags.Content[2*i+1]
 	}

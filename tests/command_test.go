@@ -321,7 +321,7 @@ func TestAMissingSecretIsAppendedToTheLocalFile(t *testing.T) {
 		token := h.token(t, nil, "--user", "demo")
 		kept := h.read(t, ".env.local")
 		require.True(t, strings.HasPrefix(kept, text), kept)
-		require.Regexp(t, `^[\w-]{43}$`, assignments(kept)["BETTER_AUTH_SECRET"])
+		require.Regexp(t, `^made-for-development-[\w-]{43}$`, assignments(kept)["BETTER_AUTH_SECRET"])
 		local, err := os.Stat(h.path(".env.local"))
 		require.NoError(t, err)
 		require.Equal(t, os.FileMode(0o600), local.Mode())
