@@ -63,11 +63,12 @@ func servePage(cfg *config.Config) fiber.Handler {
 // definition, which the name in a DNS rebinding is not, and with no sign of a proxy.
 func fromThisMachine(c *fiber.Ctx) bool {
 	host, err := url.Parse("//" + string(c.Request().Host()))
-	proxied := false
-	c.Request().Header.VisitAll(func(name, _ []byte) {
-		proxied = proxied || proxyHeader.Match(name)
-	})
-	return err == nil && config.Loopback(strings.ToLower(host.Hostname())) && !proxied
+	for name := range c.Request().Header.All() {
+		if proxyHeader.Match(name) {
+			return false
+		}
+	}
+	return err == nil && config.Loopback(strings.ToLower(host.Hostname()))
 }
 
 var (
