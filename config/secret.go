@@ -16,7 +16,7 @@ import (
 const (
 	// localFile holds the settings of one machine. Git ignores it.
 	localFile = ".env.local"
-	// madeHere is how a secret begins that [Config.EnsureSecret] made.
+	// madeHere is the prefix of the secrets that [Config.EnsureSecret] makes.
 	madeHere = "made-for-development-"
 )
 
@@ -32,15 +32,15 @@ func (c *Config) EnsureSecret(notices io.Writer) (err error) {
 	return nil
 }
 
-// TriedOut reports whether somebody tries the server out alone: in development, reachable from this machine only, with no
-// secret but one that EnsureSecret made, with no issuer and without a table of accounts.
+// TriedOut reports whether this is a first try on somebody's own machine: in development, listening on loopback, with one
+// secret, made by EnsureSecret, without an issuer and without a table of accounts.
 func (c *Config) TriedOut() bool {
 	secrets := c.Secrets()
 	return !c.Production() && Loopback(c.Host) && len(secrets) == 1 && strings.HasPrefix(secrets[0], madeHere) &&
 		c.Issuer.KeySetURL == "" && c.AuthUsersTable == ""
 }
 
-// Loopback reports whether a host, an address or a name, is this very machine by definition.
+// Loopback reports whether a host is localhost or a loopback address.
 func Loopback(host string) bool {
 	ip, err := netip.ParseAddr(host)
 	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()

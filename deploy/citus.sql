@@ -3,7 +3,7 @@
 --
 --   psql "$DATABASE_URL" -v ON_ERROR_STOP=1 -f deploy/citus.sql
 --
--- The statements were run on Citus 13.2, but for those that say otherwise. docs/postgres.md has more.
+-- These statements were run on Citus 13.2, except those that are marked. docs/postgres.md has more.
 -- Each table of users' rows has the same statements here: a test compares the file with the models.
 
 -- Tables are distributed without foreign keys.

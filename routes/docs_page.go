@@ -29,8 +29,8 @@ var tryOut string
 
 const tokenMark = "TOKEN"
 
-// servePage serves Swagger's page. For somebody who tries the server out on this machine, the page has a token of an hour for
-// the user demo.
+// servePage serves Swagger's page. For somebody who tries the server out on this machine, the page has a token for the user
+// demo, valid for an hour.
 func servePage(cfg *config.Config) fiber.Handler {
 	authorizing := swaggerUI
 	authorizing.CustomScript, authorizing.OnComplete, authorizing.ResponseInterceptor = template.JS(tryOut), "ready", "received"
@@ -60,15 +60,15 @@ func servePage(cfg *config.Config) fiber.Handler {
 }
 
 // fromThisMachine reports whether a request comes as a browser on this machine sends it: to a host that is this machine by
-// definition, which the name in a DNS rebinding is not, and with no sign of a proxy.
+// definition, which the name in a DNS rebinding is not, and with no sign of a proxy. Nginx sends HTTP/1.0 if not told otherwise.
 func fromThisMachine(c *fiber.Ctx) bool {
-	host, err := url.Parse("//" + string(c.Request().Host()))
+	host, err := url.Parse("//" + string(c.Request().Header.Host())) // not the host of an absolute target
 	for name := range c.Request().Header.All() {
 		if proxyHeader.Match(name) {
 			return false
 		}
 	}
-	return err == nil && config.Loopback(strings.ToLower(host.Hostname()))
+	return err == nil && c.Request().Header.IsHTTP11() && config.Loopback(strings.ToLower(host.Hostname()))
 }
 
 var (

@@ -139,3 +139,19 @@ func TestTheDocsPageHasATokenOnlyForWhoTriesTheServerOut(t *testing.T) {
 		})
 	}
 }
+
+func TestATargetDoesNotStandInForTheHostOfTheDocsPage(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, newSQLite(t), triedOut...)
+	s.listen(t)
+	for line, marked := range map[string]bool{
+		"GET /docs/ HTTP/1.1\r\nHost: 127.0.0.1":                           true,
+		"GET http://localhost/docs/ HTTP/1.1\r\nHost: rebound.example.com": false,
+		"GET //localhost/docs/?:// HTTP/1.1\r\nHost: rebound.example.com":  false,
+		"GET //localhost/docs/ HTTP/1.0":                                   false,
+		"GET /docs/ HTTP/1.0\r\nHost: 127.0.0.1":                           false, // a proxy, perhaps
+	} {
+		answer := s.sendRaw(t, line+"\r\nConnection: close\r\n\r\n")
+		require.Equal(t, marked, strings.Contains(answer, "a token for the user demo"), line)
+	}
+}

@@ -61,6 +61,19 @@ func TestATokenThatDiffersFromARememberedOneInOneByteIsRefused(t *testing.T) {
 	}
 }
 
+func TestARememberedTokenIsRefusedUnderAnotherScheme(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, newSQLite(t))
+	good := tokenOf(t, "ann")
+	for scheme, status := range map[string]int{"Bearer ": 422, "bEARER   ": 422, "Basic ": 401, "Bearer": 401, "Bearer  x ": 401, "": 401} {
+		for range 2 {
+			require.Equal(t, 422, statusOfEach(t, s, good)[0])
+			got := s.send(t, request{method: "GET", path: "/api/tasks/x", header: map[string]string{"Authorization": scheme + good}})
+			require.Equal(t, status, got.StatusCode, scheme)
+		}
+	}
+}
+
 func TestATokenIsJudgedByItsTimesThoughItWasRefusedBefore(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, newSQLite(t))

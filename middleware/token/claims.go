@@ -31,22 +31,23 @@ type claims struct {
 	members
 
 	keys    *KeySet // verified the signature; nil if a shared secret did
-	changes uint64  // of those keys until then
+	changes uint64  // how often those keys had changed before
 	user    string  // set by Validate
 }
 
-// judgedClaims are all that judge may read.
+// judgedClaims are the only claims that judge may read.
 var judgedClaims = []string{"exp", "nbf", "iat", "iss", "aud", "azp", "client_id", "user_id", "sub"}
 
-// judged returns a copy without what judge does not need.
-func (c *claims) judged() *claims {
-	few := members{}
+// judged returns a copy without what judge does not need, and the bytes of its claims.
+func (c *claims) judged() (few *claims, size int) {
+	few = &claims{members: members{}, keys: c.keys, changes: c.changes}
 	for _, name := range judgedClaims {
 		if value := c.members[name]; value != nil {
-			few[name] = value
+			few.members[name] = value
+			size += len(value)
 		}
 	}
-	return &claims{members: few, keys: c.keys, changes: c.changes}
+	return few, size
 }
 
 // UnmarshalJSON implements json.Unmarshaler for the token library, whose own decoder is not strict.

@@ -50,7 +50,7 @@ type KeySet struct {
 	issuer         config.Issuer
 	log            *slog.Logger
 	keys           atomic.Value  // of publishedKeys
-	changes        atomic.Uint64 // of keys, counted after each
+	changes        atomic.Uint64 // how often keys has changed, counted after the change
 	fetches        singleflight.Group
 	first, unknown *rate.Limiter // of fetches for tokens: before a fetch has succeeded, and after it
 }
@@ -122,8 +122,8 @@ func (k *KeySet) fetch(ctx context.Context) error {
 	return nil
 }
 
-// changedSince reports whether the keys were changed after so many changes: keys may be withdrawn or replaced. Without a key
-// set nothing changes.
+// changedSince reports whether the keys have changed since their count of changes was the given one: keys may be withdrawn or
+// replaced. Without a key set nothing changes.
 func (k *KeySet) changedSince(changes uint64) bool { return k != nil && k.changes.Load() != changes }
 
 // request returns the members of the set that the issuer publishes. Its errors are without the URL, whose query may hold a

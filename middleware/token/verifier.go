@@ -1,6 +1,7 @@
 package token
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"slices"
 	"strings"
@@ -12,15 +13,19 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 )
 
-// maxAccepted is how many tokens a verifier remembers, about 1 kB each.
-const maxAccepted = 8192
+const (
+	// maxAccepted is how many tokens a verifier remembers, about 1 kB each.
+	maxAccepted = 8192
+	// maxJudged is how many bytes the judged claims of a remembered token have at most.
+	maxJudged = 1024
+)
 
 // Verifier verifies tokens: HS256 with the shared secrets, public algorithms with the key of the set that the token names.
 // Only the algorithm decides between the two, so that a public key is never used as a secret.
 type Verifier struct {
 	secrets jwt.VerificationKeySet
 	keys    *KeySet
-	// accepted has the claims of tokens by the digests of the headers with them, which alone are kept.
+	// accepted has the claims of accepted tokens, by the digests of the tokens, which are not kept.
 	accepted *lru.Cache[[sha256.Size]byte, *claims]
 }
 
@@ -48,15 +53,16 @@ func (v *Verifier) Verify(token string) (userID string, err error) {
 }
 
 // Handler verifies the bearer token of each request and gives its user to accept. Its errors are those of [Verifier.Verify].
-// Of tokens that were accepted before, it saves the decoding and the signature: the claims are judged each time.
+// A token that it has accepted before is not decoded or verified again, but its claims are judged each time.
 func (v *Verifier) Handler(accept func(c *fiber.Ctx, userID string)) fiber.Handler {
 	return jwtware.New(jwtware.Config{
 		Claims:             &claims{},
 		KeyFunc:            v.findKey,
 		TokenProcessorFunc: checkForm,
 		Filter: func(c *fiber.Ctx) bool {
-			known, found := v.accepted.Get(digest(c))
-			if !found || known.keys.changedSince(known.changes) {
+			digest, bearer := digest(c)
+			known, found := v.accepted.Get(digest)
+			if !bearer || !found || known.keys.changedSince(known.changes) {
 				return false
 			}
 			user, err := known.judge(time.Now())
@@ -67,7 +73,10 @@ func (v *Verifier) Handler(accept func(c *fiber.Ctx, userID string)) fiber.Handl
 		},
 		SuccessHandler: func(c *fiber.Ctx) error {
 			fresh := c.Locals("user").(*jwt.Token).Claims.(*claims)
-			v.accepted.Add(digest(c), fresh.judged())
+			if few, size := fresh.judged(); size <= maxJudged {
+				digest, _ := digest(c)
+				v.accepted.Add(digest, few)
+			}
 			accept(c, fresh.user)
 			return c.Next()
 		},
@@ -75,9 +84,10 @@ func (v *Verifier) Handler(accept func(c *fiber.Ctx, userID string)) fiber.Handl
 	})
 }
 
-// digest returns that of the header with the token.
-func digest(c *fiber.Ctx) [sha256.Size]byte {
-	return sha256.Sum256(c.Request().Header.Peek(fiber.HeaderAuthorization))
+// digest returns the SHA-256 digest of the token in the Authorization header, and whether its scheme is Bearer.
+func digest(c *fiber.Ctx) (sum [sha256.Size]byte, bearer bool) {
+	scheme, token, _ := bytes.Cut(c.Request().Header.Peek(fiber.HeaderAuthorization), []byte(" "))
+	return sha256.Sum256(bytes.TrimSpace(token)), bytes.EqualFold(scheme, []byte("Bearer"))
 }
 
 // types are the values of typ that a token may have (RFC 7519, section 5.1; RFC 9068, section 2.1).

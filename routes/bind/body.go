@@ -57,13 +57,13 @@ func readBody(c *fiber.Ctx, mediaTypes ...string) (body object, err error) {
 		return body, nil
 	}
 	var syntax *jsontext.SyntacticError
-	err = json.Unmarshal(text, &body.text, jsontext.AllowDuplicateNames(true))
+	otherwise := json.Unmarshal(text, &body.text, jsontext.AllowDuplicateNames(true))
 	switch {
-	case errors.As(err, &syntax):
+	case errors.As(otherwise, &syntax):
 		return body, Invalid((&Mismatch{"json_invalid", "JSON decode error"}).Fault(Quote(string(text)), "body", syntax.ByteOffset))
-	case err == nil && body.text.Kind() == 'n':
+	case otherwise == nil && body.text.Kind() == 'n':
 		return body, Invalid(missing.Fault(body.text, "body"))
-	case err == nil && body.text.Kind() != '{':
+	case otherwise == nil && body.text.Kind() != '{':
 		return body, Invalid(ValueError("must be a JSON object").Fault(body.text, "body"))
 	}
 	return body, err

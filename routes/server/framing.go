@@ -95,9 +95,13 @@ func sentBareLine(ctx *fasthttp.RequestCtx, chunked bool) bool {
 var authority = regexp.MustCompile(`^(\[[0-9A-Fa-f:.]+\]|[\w.~!$&'()*+,;=%-]+)(:\d*)?$`)
 
 // validTarget reports whether a request's target has no fragment, and no user information (RFC 9112, section 3.2; RFC 9110,
-// section 4.2.4).
-func validTarget(target []byte) bool {
-	if _, rest, absolute := bytes.Cut(target, []byte("://")); absolute && target[0] != '/' {
+// section 4.2.4). A path that begins with two slashes is valid unless fasthttp would take what follows them for a host.
+func validTarget(target []byte, hasHost bool) bool {
+	_, rest, absolute := bytes.Cut(target, []byte("://"))
+	if bytes.HasPrefix(target, []byte("//")) && (absolute || !hasHost) {
+		return false
+	}
+	if absolute && target[0] != '/' {
 		end := bytes.IndexAny(rest, "/?#")
 		if end < 0 {
 			end = len(rest)
@@ -112,7 +116,10 @@ func validTarget(target []byte) bool {
 // parseFraming reports whether a request's body is chunked, and whether its head is valid. Fasthttp accepts some heads that
 // RFC 9112 forbids (sections 2.2, 2.3, 3.2, 5.1, 5.2, 6.1), because proxies disagree on where such a request ends or leads.
 func parseFraming(head *fasthttp.RequestHeader) (chunked, valid bool) {
-	if version := string(head.Protocol()); version != "HTTP/1.1" && version != "HTTP/1.0" || !validTarget(head.RequestURI()) {
+	if version := string(head.Protocol()); version != "HTTP/1.1" && version != "HTTP/1.0" {
+		return false, false
+	}
+	if !validTarget(head.RequestURI(), len(head.Host()) > 0) {
 		return false, false
 	}
 	var length, coding bool

@@ -1,4 +1,4 @@
-// Where the three servers are and keep their data. Each setting can be given by the environment.
+// Where the three servers listen and keep their data. The environment can set the ports and DATA.
 import { resolve } from "node:path";
 
 export const host = "127.0.0.1"; // in every address: to a browser localhost is another host

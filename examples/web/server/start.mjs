@@ -68,7 +68,9 @@ await ready(urls.page);
 start("The API", join(data, "taskapi"), [], {
   cwd: data, // for tasks.db
   env: {
-    ...{ ENVIRONMENT: "production", LOG_LEVEL: "warn", ...process.env }, // in production the issuer's keys suffice
+    ENVIRONMENT: "production", // the issuer's keys suffice there
+    LOG_LEVEL: "warn",
+    ...process.env,
     ...{ HOST: host, PORT: ports.API_PORT, BETTER_AUTH_URL: urls.page, CORS_ORIGINS: urls.page },
   },
 });

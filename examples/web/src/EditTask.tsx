@@ -1,12 +1,12 @@
 import { useState, type FormEvent } from "react";
 import { Conflict, useChange, type Seen } from "./change.ts";
-import { APIError, explain, type Task, type TaskPatch } from "./client.ts";
+import { APIError, explain, type Task, type TaskInput, type TaskPatch } from "./client.ts";
 import { Fields } from "./Fields.tsx";
 
 type Props = { shown: Task; seen: Seen; onClose: (message: string) => void };
 
 export function EditTask({ shown, seen, onClose }: Props) {
-  const [input, setInput] = useState({ title: seen.task.title, description: seen.task.description });
+  const [input, setInput] = useState<TaskInput>({ title: seen.task.title, description: seen.task.description });
   const change = useChange(shown.id);
   const { error, isPending } = change;
   const onSuccess = () => onClose(`Saved “${input.title}”.`);

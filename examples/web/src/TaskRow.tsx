@@ -9,10 +9,10 @@ import { say } from "./say.ts";
 export const TaskRow = memo(function TaskRow({ task }: { task: Task }) {
   const { id, title, description, completed, created_at } = task;
   const [seen, setSeen] = useState<Seen>(); // while the user edits it
-  const complete = useChange(id);
-  const remove = useDelete(id);
-  const edit = useRef<HTMLButtonElement>(null);
   const onError = (error: Error) => say(`“${title}”: ${explain(error)}`);
+  const complete = useChange(id);
+  const remove = useDelete(id, onError);
+  const edit = useRef<HTMLButtonElement>(null);
 
   function close(message: string) {
     flushSync(() => setSeen(undefined));
@@ -23,7 +23,7 @@ export const TaskRow = memo(function TaskRow({ task }: { task: Task }) {
   function onDelete() {
     if (!confirm(`Delete “${title}”?`)) return;
     document.getElementById("tasks")!.focus(); // this row is gone at once
-    remove.mutate(undefined, { onError });
+    remove.mutate();
     say(`Deleted “${title}”.`);
   }
 

@@ -26,7 +26,11 @@ export function Tasks({ user }: { user: { id: string; name: string } }) {
     return () => watch.disconnect();
   }, [hasNextPage, isFetchingNextPage, data]);
 
-  const signOut = () => auth.signOut().then(() => sessionStorage.clear(), (error) => say(explain(error)));
+  async function signOut() {
+    const { error } = await auth.signOut().catch((error: Error) => ({ error: { message: explain(error) } }));
+    if (error) say(error.message ?? "Signing out has failed. Please try again.");
+    else sessionStorage.clear();
+  }
 
   const rows = data && rowsOf(data);
   const total = data?.pages[0].total;

@@ -175,7 +175,7 @@ export interface components {
              * @default null
              * @example milk, eggs, bread
              */
-            description: string | null;
+            description?: string | null;
         };
         /** @description The fields of a task to change. Other members are ignored. */
         TaskPatch: {

@@ -46,7 +46,8 @@ export function useChange(id: number) {
   });
 }
 
-export function useDelete(id: number) {
+// refused is told of a failure by an option, because the row that asks is gone by then.
+export function useDelete(id: number, refused: (error: Error) => void) {
   const client = useQueryClient();
   return useMutation({
     mutationKey: ["tasks"],
@@ -55,6 +56,7 @@ export function useDelete(id: number) {
         if (error.status !== 404) throw error; // it is gone: perhaps by an earlier try
       }),
     onMutate: () => showNow(client, id, null),
+    onError: refused,
     onSettled: () => readAgain(client),
   });
 }

@@ -16,7 +16,7 @@ import (
 // run, with its scopes, its hooks and the guard. The connection is one of the pool's, so that the pool's limits, pings and
 // metrics hold. All else GORM runs: transactions, joins, upserts, other destinations, and statements that return no rows.
 type Plugin struct {
-	Run     Run
+	Run     Run      // runs statements on the engine's connections
 	columns sync.Map // [columnList] by *schema.Schema
 }
 
@@ -33,10 +33,10 @@ func (p *Plugin) Initialize(db *gorm.DB) error {
 	)
 }
 
-// badConnTries is how often database/sql, too, tries a statement that could not be sent.
+// badConnTries is how many times a statement that could not be sent is tried, as in database/sql.
 const badConnTries = 3
 
-// insteadOf returns what takes the place of a callback of GORM's own, whose statements return rows if they have a clause.
+// insteadOf returns the callback that replaces one of GORM's own. A statement that has the clause rowsClause returns rows.
 func (p *Plugin) insteadOf(own func(*gorm.DB), rowsClause string) func(*gorm.DB) {
 	return func(db *gorm.DB) {
 		stmt := db.Statement
@@ -59,6 +59,10 @@ func (p *Plugin) insteadOf(own func(*gorm.DB), rowsClause string) func(*gorm.DB)
 		err := driver.ErrBadConn
 		for try := 0; try < badConnTries && errors.Is(err, driver.ErrBadConn); try++ {
 			err = p.read(db, pool)
+		}
+		if _, visit := stmt.Dest.(Visit); errors.Is(err, driver.ErrBadConn) && !visit {
+			own(db) // takes a new connection in the end
+			return
 		}
 		if err == nil && db.RowsAffected == 0 {
 			if stmt.RaiseErrorOnNotFound {
@@ -98,7 +102,7 @@ type columnList string
 // Build implements [clause.Expression].
 func (l columnList) Build(builder clause.Builder) { _, _ = builder.WriteString(string(l)) }
 
-// columnsOf returns the columns of a statement's model, or "" if a field has a form of its own in the database.
+// columnsOf returns the columns of a statement's model, or "" if a field has a serializer: GORM runs the statements of such models.
 func (p *Plugin) columnsOf(stmt *gorm.Statement) columnList {
 	if known, ok := p.columns.Load(stmt.Schema); ok {
 		return known.(columnList)

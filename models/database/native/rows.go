@@ -11,8 +11,8 @@ import (
 )
 
 // Visit is a destination for GORM's Find: it is called for each row of the model, and reports whether it wants the next one.
-// The function read reads the row into the model's struct that row points to. The text of a column that the model does not have
-// is put into other, which may be nil. A transaction has no such destination.
+// The function read reads the row into the model's struct that row points to. On SQLite the text of a column that the model
+// does not have is put into other, which may be nil. Statements in a transaction cannot use it.
 type Visit func(read func(row any, other *string) error) (more bool, err error)
 
 // Run starts a statement that returns rows, on a connection of a driver. The error is [driver.ErrBadConn] if nothing was sent.
@@ -24,10 +24,10 @@ type Rows interface {
 	next() bool
 	// columns returns the names of the columns, once there is a row.
 	columns() []string
-	// scan sets fields of a row to the values of the columns, of null to zero. It leaves out a column whose field is nil, but
-	// puts its text into other, unless that is nil.
+	// scan sets the fields of a row to the values of the columns, and to zero for null. It skips a column whose field is nil;
+	// SQLite puts the text of such a column into other, unless that is nil.
 	scan(ctx context.Context, row reflect.Value, fields []*schema.Field, other *string) error
-	// close ends the statement. It returns the error that ended it before, as run does.
+	// close ends the statement. It returns the error that ended the rows early, if any: [driver.ErrBadConn] if nothing was sent.
 	close() error
 }
 

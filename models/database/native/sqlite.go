@@ -92,6 +92,7 @@ type sqliteRows struct {
 	driver.Rows
 	ctx    context.Context
 	values []driver.Value
+	begun  bool
 	err    error
 }
 
@@ -116,7 +117,10 @@ func SQLite(ctx context.Context, conn any, text string, args []any) (Rows, error
 }
 
 func (r *sqliteRows) next() bool {
-	if r.err = r.ctx.Err(); r.err == nil {
+	if r.begun { // a first row is there already, and with it what the statement wrote
+		r.err = r.ctx.Err()
+	}
+	if r.begun = true; r.err == nil {
 		r.err = r.Next(r.values)
 	}
 	return r.err == nil
