@@ -28,7 +28,7 @@ func main() {
 		requests = nil
 		for _, row := range rows {
 			if of, measured := row.Of[name]; measured && row.Engine == "PostgreSQL" {
-				cpu, requests = append(cpu, of.CPU), append(requests, row.Request)
+				cpu, requests = append(cpu, of.CPU), append(requests, row.Request+"\u2003") // room for a wider font
 			}
 		}
 		if cpu != nil {
