@@ -13,7 +13,7 @@ const (
 )
 
 // SetCollector sets Go's garbage collector for a server, unless GOGC or GOMEMLIMIT, which Go itself reads, is in the environment.
-// A heap of 8 MB is collected as rarely as with GOGC=300, which saves 5 to 10 % of the CPU time for 15 to 20 MB. A heap of more
+// A heap of 8 MB is collected as rarely as with GOGC=300, which saves CPU time for some 20 MB. A heap of more
 // than 40 MB, with the lists of clients, is collected more often than with GOGC=100. The caller keeps the ballast that it returns.
 func SetCollector() []byte {
 	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {

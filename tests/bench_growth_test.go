@@ -68,9 +68,11 @@ func fill(b *testing.B, databaseURL string, rows int) {
 	if db.Name() == "postgres" {
 		at = "to_timestamp(1767868200.5 + i)"
 	}
-	require.NoError(b, db.Exec("INSERT INTO users (id, created_at) "+numbers(users)+" SELECT 'user ' || i, '2026-01-08 10:30:00.5+00:00' FROM n").Error)
+	require.NoError(b, db.Exec("INSERT INTO users (id, created_at) "+numbers(users)+
+		" SELECT 'user ' || i, '2026-01-08 10:30:00.5+00:00' FROM n").Error)
 	require.NoError(b, db.Exec("INSERT INTO tasks (user_id, title, description, completed, created_at, updated_at) "+numbers(rows)+
-		fmt.Sprintf(" SELECT 'user ' || (1 + i %% %d), 'Task number ' || i, 'milk, eggs, bread', i %% 2 = 0, %s, %s FROM n", users, at, at)).Error)
+		fmt.Sprintf(" SELECT 'user ' || (1 + i %% %d), 'Task number ' || i, 'milk, eggs, bread',", users)+
+		fmt.Sprintf(" i %% 2 = 0, %s, %s FROM n", at, at)).Error)
 	if db.Name() == "postgres" {
 		require.NoError(b, db.Exec("VACUUM ANALYZE tasks").Error)
 	}

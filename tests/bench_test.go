@@ -73,7 +73,8 @@ func BenchmarkToken(b *testing.B) {
 	run("accepted/EdDSA, 8 kB, seen", 422, ed.sign(b, nil, auth.stock("ann", map[string]any{"pad": strings.Repeat("x", 6<<10)})))
 	for _, f := range forgeries(b, auth, ed, rs) {
 		switch f.attack {
-		case "algorithm none without a signature", "sub alone under the secret", "a truncated signature", "a signature of zeros", "the kid \"/dev/null\"",
+		case "algorithm none without a signature", "sub alone under the secret", "a truncated signature", "a signature of zeros",
+			"the kid \"/dev/null\"",
 			"many dots", "8 kB of letters", "8 kB with a bad signature", "8 kB of nested lists", "a critical extension", "the claim sub twice":
 			run("refused/"+f.attack, 401, f.token)
 		}

@@ -29,7 +29,8 @@ func (b *betterAuth) newServer(t testing.TB, databaseURL string, settings ...str
 // awaitKeySet waits until a token can be judged.
 func (s *server) awaitKeySet(t testing.TB, token string) {
 	t.Helper()
-	for start := time.Now(); s.send(t, request{method: "GET", path: "/api/tasks", header: bearer(token)}).StatusCode == http.StatusServiceUnavailable; {
+	list := request{method: "GET", path: "/api/tasks", header: bearer(token)}
+	for start := time.Now(); s.send(t, list).StatusCode == http.StatusServiceUnavailable; {
 		require.Less(t, time.Since(start), waitLimit, "the key set is not fetched: %s", s.logs)
 		time.Sleep(10 * time.Millisecond)
 	}

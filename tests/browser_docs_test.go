@@ -17,7 +17,7 @@ import (
 
 // triedOut are the settings of somebody who tries the server out: those of a first start.
 var triedOut = []string{
-	"ENVIRONMENT", "development", "BETTER_AUTH_SECRET", "made-for-development-2Vt1xq0Jz5cYk8", "CORS_ORIGINS", "",
+	"ENVIRONMENT", "development", "BETTER_AUTH_SECRET", "made-for-development-2Vt1xq0Jz5cYk8WmRb7e", "CORS_ORIGINS", "",
 }
 
 // demoOnly is what only the page for somebody who tries the server out shows.
@@ -77,19 +77,21 @@ func TestTheDocsPageHasATokenOnlyForWhoTriesTheServerOut(t *testing.T) {
 		host, header string // the header is a line
 		token        bool
 	}{
-		"a first start, by address":    {host: local, token: true},
-		"a first start, by name":       {host: "LocalHost:8000", token: true},
-		"a first start, by IPv6":       {host: "[::1]:8000", token: true},
-		"without a port":               {host: "localhost", token: true},
-		"a page of another port asks":  {host: local, header: "Origin: http://localhost:3000", token: true},
-		"listening on localhost":       {host: local, settings: []string{"HOST", "localhost"}, token: true},
-		"production":                   {host: local, settings: []string{"ENVIRONMENT", "production", "HOST", "127.0.0.1", "BETTER_AUTH_SECRET", triedOut[3] + triedOut[3]}},
-		"on every interface":           {host: local, settings: []string{"HOST", "0.0.0.0"}},
-		"on every interface, IPv6":     {host: local, settings: []string{"HOST", "[::]"}},
-		"a secret of the user's":       {host: local, settings: []string{"BETTER_AUTH_SECRET", testSecret}},
-		"a rotated secret":             {host: local, settings: []string{"BETTER_AUTH_SECRETS", "2:" + triedOut[3] + ",1:old"}},
-		"an issuer":                    {host: local, settings: []string{"BETTER_AUTH_URL", "http://127.0.0.1:1"}},
-		"a key set":                    {host: local, settings: []string{"JWKS_URL", "http://127.0.0.1:1/jwks", "JWT_ISSUER", "a", "JWT_AUDIENCE", "b"}},
+		"a first start, by address":   {host: local, token: true},
+		"a first start, by name":      {host: "LocalHost:8000", token: true},
+		"a first start, by IPv6":      {host: "[::1]:8000", token: true},
+		"without a port":              {host: "localhost", token: true},
+		"a page of another port asks": {host: local, header: "Origin: http://localhost:3000", token: true},
+		"listening on localhost":      {host: local, settings: []string{"HOST", "localhost"}, token: true},
+		"production":                  {host: local, settings: []string{"ENVIRONMENT", "production", "HOST", "127.0.0.1"}},
+		"on every interface":          {host: local, settings: []string{"HOST", "0.0.0.0"}},
+		"on every interface, IPv6":    {host: local, settings: []string{"HOST", "[::]"}},
+		"a secret of the user's":      {host: local, settings: []string{"BETTER_AUTH_SECRET", testSecret}},
+		"a rotated secret":            {host: local, settings: []string{"BETTER_AUTH_SECRETS", "2:" + triedOut[3] + ",1:old"}},
+		"an issuer":                   {host: local, settings: []string{"BETTER_AUTH_URL", "http://127.0.0.1:1"}},
+		"a key set": {host: local, settings: []string{
+			"JWKS_URL", "http://[::1]:1", "JWT_ISSUER", "a", "JWT_AUDIENCE", "b",
+		}},
 		"accounts":                     {host: local, settings: []string{"AUTH_USERS_TABLE", "user"}},
 		"a rebound name":               {host: "rebound.example.com:8000"},
 		"a name like the address":      {host: "127.0.0.1.example.com"},
@@ -130,9 +132,7 @@ func TestTheDocsPageHasATokenOnlyForWhoTriesTheServerOut(t *testing.T) {
 				_, _, err := jwt.NewParser().ParseUnverified(minted[0], &said)
 				require.NoError(t, err)
 				require.InDelta(t, 3600, said.ExpiresAt.Sub(said.IssuedAt.Time).Seconds(), 1)
-				created := s.send(t, request{
-					method: "POST", path: "/api/tasks", body: `{"title": "Cook"}`, header: map[string]string{"Authorization": "Bearer " + minted[0]},
-				})
+				created := s.send(t, request{method: "POST", path: "/api/tasks", body: `{"title": "Cook"}`, header: bearer(minted[0])})
 				require.Equal(t, "demo", decode[task](t, created).UserID)
 				require.NotContains(t, s.logs.String(), minted[0])
 			}

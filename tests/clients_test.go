@@ -37,7 +37,8 @@ func TestWithTheTypesOfTheDocumentRightCallsWorkAndWrongOnesDoNotCompile(t *test
 		require.NoError(t, os.WriteFile(code+"/"+name, text, 0o600))
 	}
 	runIn(t, code, "node_modules/.bin/openapi-typescript", "openapi.yaml", "--default-non-nullable", "false", "-o", "schema.d.ts")
-	runIn(t, code, "node_modules/.bin/tsc", "--strict", "--target", "es2022", "--module", "nodenext", "--outDir", "built", "calls.ts", "wrong.ts")
+	runIn(t, code, "node_modules/.bin/tsc", "--strict", "--target", "es2022", "--module", "nodenext",
+		"--outDir", "built", "calls.ts", "wrong.ts")
 	eachDatabase(t, func(t *testing.T, databaseURL string) {
 		s := newHome(t).start(t, append(inDevelopment, "DATABASE_URL="+databaseURL)...)
 		served := s.call(t, 200, "GET", "/openapi.yaml", "", "")

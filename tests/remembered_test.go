@@ -92,7 +92,8 @@ func TestRememberedTokensAreBoundedAndKeepNeitherTokensNorFurtherClaims(t *testi
 	defer connection.Close()
 	send := func(tokens int, name string) {
 		for i := range tokens {
-			payload := fmt.Sprintf(`{"user_id":"%s %d","exp":%d,"pad":"%s"}`, name, i, time.Now().Add(time.Hour).Unix(), strings.Repeat("x", 4<<10))
+			payload := fmt.Sprintf(`{"user_id":"%s %d","exp":%d,"%s":"%s"}`, name, i, time.Now().Add(time.Hour).Unix(),
+				[]string{"pad", "aud"}[i%2], strings.Repeat("x", 4<<10)) // not judged, and judged: too long to be remembered
 			require.NoError(t, exchange(connection, rawRequest("GET", "/api/tasks/x", claim(payload), ""), 422))
 		}
 	}
