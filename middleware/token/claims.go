@@ -30,60 +30,50 @@ type claims struct {
 	jwt.RegisteredClaims
 	members
 
-	keys    *KeySet // verified the signature; nil if a shared secret did
-	changes uint64  // how often those keys had changed before
-	user    string  // set by Validate
+	accepted // set by Validate, but for the keys
 }
 
-// judgedClaims are the only claims that judge may read.
-var judgedClaims = []string{"exp", "nbf", "iat", "iss", "aud", "azp", "client_id", "user_id", "sub"}
+// accepted is what is known of a token whose signature and claims are right. Of these only its times and its keys can become
+// wrong.
+type accepted struct {
+	user          string
+	begin, expiry float64 // in seconds since 1970; begin is the later one of nbf and iat
 
-// judged returns a copy without what judge does not need, and the bytes of its claims.
-func (c *claims) judged() (few *claims, size int) {
-	few = &claims{members: members{}, keys: c.keys, changes: c.changes}
-	for _, name := range judgedClaims {
-		if value := c.members[name]; value != nil {
-			few.members[name] = value
-			size += len(value)
-		}
-	}
-	return few, size
+	keys    *KeySet // verified the signature; nil if a shared secret did
+	changes uint64  // how often those keys had changed before
 }
 
 // UnmarshalJSON implements json.Unmarshaler for the token library, whose own decoder is not strict.
 func (c *claims) UnmarshalJSON(text []byte) error { return json.Unmarshal(text, &c.members) }
 
-// Validate implements [jwt.ClaimsValidator]: the library calls it after it has verified the signature.
-func (c *claims) Validate() (err error) {
-	c.user, err = c.judge(time.Now())
-	return err
-}
-
-// judge makes all checks of the claims, because the library's own require no claim and ignore a future iat. It returns the
-// user, or an error that is a [Reason].
-func (c *claims) judge(now time.Time) (user string, err error) {
-	if err := c.checkTimes(now); err != nil {
-		return "", err
+// Validate implements [jwt.ClaimsValidator]: the library calls it after it has verified the signature. It makes all checks of
+// the claims, because the library's own require no claim and ignore a future iat. Its error is a [Reason].
+func (c *claims) Validate() error {
+	if err := c.readTimes(); err != nil {
+		return err
+	}
+	if err := c.checkTimes(time.Now()); err != nil {
+		return err
 	}
 	name := "user_id"
 	if c.keys != nil {
 		issuer := c.keys.issuer
 		if c.text("iss") != issuer.Name {
-			return "", WrongIssuer
+			return WrongIssuer
 		}
 		known := func(audience string) bool { return slices.Contains(issuer.Audiences, audience) }
 		if !slices.ContainsFunc(c.audiences(issuer.AudienceClaim), known) {
-			return "", WrongAudience
+			return WrongAudience
 		}
 		if c.members[name] == nil {
 			name = "sub"
 		}
 	}
-	user = c.text(name)
-	if CheckUserID(user) != nil {
-		return "", NoUserID
+	c.user = c.text(name)
+	if CheckUserID(c.user) != nil {
+		return NoUserID
 	}
-	return user, nil
+	return nil
 }
 
 // audiences returns the members of aud or, if there is no aud, the text in the claim in its place, if one may stand there. It
@@ -98,15 +88,12 @@ func (m members) audiences(instead string) (names jwt.ClaimStrings) {
 	return names
 }
 
-func (m members) checkTimes(now time.Time) error {
-	expiry, err := seconds(m["exp"])
-	if err != nil {
-		return BadTime // also if it is missing
+// readTimes reads exp, which must be there, nbf and iat.
+func (c *claims) readTimes() (err error) {
+	if c.expiry, err = seconds(c.members["exp"]); err != nil {
+		return BadTime
 	}
-	if expiry <= unixSeconds(now) {
-		return Expired
-	}
-	for _, begin := range []jsontext.Value{m["nbf"], m["iat"]} {
+	for _, begin := range []jsontext.Value{c.members["nbf"], c.members["iat"]} {
 		if begin == nil {
 			continue
 		}
@@ -114,9 +101,18 @@ func (m members) checkTimes(now time.Time) error {
 		if err != nil {
 			return BadTime
 		}
-		if at > unixSeconds(now.Add(maxSkew)) {
-			return NotYetValid
-		}
+		c.begin = max(c.begin, at)
+	}
+	return nil
+}
+
+// checkTimes returns the [Reason] why a token is not valid at a time, or nil.
+func (a accepted) checkTimes(now time.Time) error {
+	switch seconds := float64(now.UnixMicro()) / 1e6; {
+	case a.expiry <= seconds:
+		return Expired
+	case a.begin > seconds+maxSkew.Seconds():
+		return NotYetValid
 	}
 	return nil
 }
@@ -142,8 +138,6 @@ func seconds(value jsontext.Value) (float64, error) {
 	}
 	return at, err
 }
-
-func unixSeconds(t time.Time) float64 { return float64(t.UnixMicro()) / 1e6 }
 
 // Sign returns an HS256 token for a user that expires after ttl.
 func Sign(secret, userID string, ttl time.Duration) (string, error) {

@@ -13,20 +13,16 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 )
 
-const (
-	// maxAccepted is how many tokens a verifier remembers, about 1 kB each.
-	maxAccepted = 8192
-	// maxJudged is how many bytes the judged claims of a remembered token have at most.
-	maxJudged = 1024
-)
+// maxAccepted is how many tokens a verifier remembers, about 300 bytes each.
+const maxAccepted = 8192
 
 // Verifier verifies tokens: HS256 with the shared secrets, public algorithms with the key of the set that the token names.
 // Only the algorithm decides between the two, so that a public key is never used as a secret.
 type Verifier struct {
 	secrets jwt.VerificationKeySet
 	keys    *KeySet
-	// accepted has the claims of accepted tokens, by the digests of the tokens, which are not kept.
-	accepted *lru.Cache[[sha256.Size]byte, *claims]
+	// accepted are the accepted tokens, by their digests. The tokens themselves are not kept.
+	accepted *lru.Cache[[sha256.Size]byte, accepted]
 }
 
 // NewVerifier makes a verifier of secrets, of a key set, or of both; keys may be nil.
@@ -36,7 +32,7 @@ func NewVerifier(secrets []string, keys *KeySet) *Verifier {
 	for _, secret := range secrets {
 		v.secrets.Keys = append(v.secrets.Keys, []byte(secret))
 	}
-	v.accepted, _ = lru.New[[sha256.Size]byte, *claims](maxAccepted) // an error only for sizes below 1
+	v.accepted, _ = lru.New[[sha256.Size]byte, accepted](maxAccepted) // an error only for sizes below 1
 	return v
 }
 
@@ -53,7 +49,8 @@ func (v *Verifier) Verify(token string) (userID string, err error) {
 }
 
 // Handler verifies the bearer token of each request and gives its user to accept. Its errors are those of [Verifier.Verify].
-// A token that it has accepted before is not decoded or verified again, but its claims are judged each time.
+// A token that it has accepted before is not decoded and verified again, unless the key set has changed. Its times are checked
+// at each request.
 func (v *Verifier) Handler(accept func(c *fiber.Ctx, userID string)) fiber.Handler {
 	return jwtware.New(jwtware.Config{
 		Claims:             &claims{},
@@ -62,21 +59,16 @@ func (v *Verifier) Handler(accept func(c *fiber.Ctx, userID string)) fiber.Handl
 		Filter: func(c *fiber.Ctx) bool {
 			digest, bearer := digest(c)
 			known, found := v.accepted.Get(digest)
-			if !bearer || !found || known.keys.changedSince(known.changes) {
+			if !bearer || !found || known.keys.changedSince(known.changes) || known.checkTimes(time.Now()) != nil {
 				return false
 			}
-			user, err := known.judge(time.Now())
-			if err == nil {
-				accept(c, user)
-			}
-			return err == nil
+			accept(c, known.user)
+			return true
 		},
 		SuccessHandler: func(c *fiber.Ctx) error {
-			fresh := c.Locals("user").(*jwt.Token).Claims.(*claims)
-			if few, size := fresh.judged(); size <= maxJudged {
-				digest, _ := digest(c)
-				v.accepted.Add(digest, few)
-			}
+			fresh := c.Locals("user").(*jwt.Token).Claims.(*claims).accepted
+			digest, _ := digest(c)
+			v.accepted.Add(digest, fresh)
 			accept(c, fresh.user)
 			return c.Next()
 		},
