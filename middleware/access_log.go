@@ -9,13 +9,14 @@ import (
 )
 
 // LogAccess logs a line for each answered request. The line has the route's pattern; of what the client sent it has no
-// path, query, body or token.
+// path, query, body or token. That of a 401, 500 or 503 has the cause, and is a warning or an error.
 func LogAccess(log *slog.Logger) fiber.Handler {
 	return func(c *fiber.Ctx) error {
 		start := time.Now()
-		status := fiber.StatusInternalServerError // if the handler panics
+		status, cause := fiber.StatusInternalServerError, "" // if the handler panics
 		defer func() {
-			log.LogAttrs(c.Context(), slog.LevelInfo, "request",
+			level := levelOf(status)
+			attributes := append(make([]slog.Attr, 0, 9),
 				slog.String("method", c.Method()),
 				slog.String("route", Route(c, status)),
 				slog.Int("status", status),
@@ -24,9 +25,14 @@ func LogAccess(log *slog.Logger) fiber.Handler {
 				slog.String("request_id", RequestID(c)),
 				slog.String("user_id", UserID(c)),
 				slog.String("trace_id", traceID(c)))
+			if level > slog.LevelInfo && cause != "" {
+				attributes = append(attributes, slog.String("cause", cause))
+			}
+			log.LogAttrs(c.Context(), level, "request", attributes...)
 		}()
 		err := c.Next()
 		if err != nil {
+			cause = err.Error()
 			// Writes the answer now, because the line needs its status.
 			err = c.App().ErrorHandler(c, err)
 		}
@@ -35,12 +41,25 @@ func LogAccess(log *slog.Logger) fiber.Handler {
 	}
 }
 
+// levelOf returns the level of an answer's line.
+func levelOf(status int) slog.Level {
+	switch status {
+	case fiber.StatusUnauthorized, fiber.StatusServiceUnavailable:
+		return slog.LevelWarn
+	case fiber.StatusInternalServerError:
+		return slog.LevelError
+	}
+	return slog.LevelInfo
+}
+
 var traceParent = regexp.MustCompile(`^00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$`)
 
 // traceID returns the trace id of the client's traceparent header (W3C Trace Context), or "".
 func traceID(c *fiber.Ctx) string {
-	if found := traceParent.FindStringSubmatch(c.Get("traceparent")); found != nil {
-		return found[1]
+	if header := c.Get("traceparent"); header != "" {
+		if found := traceParent.FindStringSubmatch(header); found != nil {
+			return found[1]
+		}
 	}
 	return ""
 }

@@ -2,7 +2,6 @@ package routes
 
 import (
 	"errors"
-	"log/slog"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -18,23 +17,20 @@ import (
 // retryAfter is how many seconds a client should wait after a 503.
 const retryAfter = "1"
 
-// answerError is the app's only error handler. It writes the answer that an error carries and logs the cause.
-func answerError(log *slog.Logger, metrics *middleware.Metrics) fiber.ErrorHandler {
+// answerError is the app's only error handler. It writes the answer that an error carries. The access log has the cause.
+func answerError(metrics *middleware.Metrics) fiber.ErrorHandler {
 	return func(c *fiber.Ctx, err error) error {
 		answer := toAnswer(err)
-		id, cause := slog.String("request_id", middleware.RequestID(c)), answer.Error()
 		switch answer.Status {
 		case fiber.StatusUnauthorized:
 			c.Set(fiber.HeaderWWWAuthenticate, "Bearer")
-			log.Warn("unauthenticated", id, "reason", cause)
-			metrics.CountRefusal(cause)
+			metrics.CountRefusal(answer.Error())
 		case fiber.StatusServiceUnavailable:
 			c.Set(fiber.HeaderRetryAfter, retryAfter)
-			log.Warn("unavailable", id, "cause", cause)
-		case fiber.StatusInternalServerError:
-			log.Error("internal error", id, "cause", cause)
 		}
-		return c.Status(answer.Status).JSON(fiber.Map{"detail": answer.Detail})
+		return c.Status(answer.Status).JSON(struct {
+			Detail any `json:"detail"`
+		}{answer.Detail})
 	}
 }
 

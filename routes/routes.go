@@ -49,7 +49,7 @@ func New(d Deps) *fiber.App {
 		AppName:               "taskapi",
 		DisableStartupMessage: true,
 		CaseSensitive:         true,
-		ErrorHandler:          answerError(d.Log, d.Metrics),
+		ErrorHandler:          answerError(d.Metrics),
 		JSONEncoder:           encodeJSON,
 		ReadBufferSize:        16 << 10,               // allows long tokens
 		BodyLimit:             2 * middleware.MaxBody, // larger, so that LimitBody answers with CORS headers
@@ -64,7 +64,7 @@ func New(d Deps) *fiber.App {
 	server.CheckFraming(app)
 
 	app.Use(
-		middleware.Recover(),
+		middleware.Recover(d.Log),
 		middleware.AssignRequestID(),
 		d.Metrics.Observe(),
 		middleware.LogAccess(d.Log),

@@ -150,15 +150,15 @@ func (a *accounts) references(t testing.TB) []string {
 // noAccount requires that a user with a valid token cannot create a task without an account.
 func noAccount(t testing.TB, s *server, user string) {
 	t.Helper()
-	before := len(s.logs.lines(t, "unauthenticated"))
+	before := len(s.logs.answered(t, 401))
 	got := s.as(user).call(t, 401, "POST", "/api/tasks", `{"title":"x"}`)
 	require.Equal(t, `{"detail":"Invalid authentication credentials"}`, string(got.body))
 	require.Equal(t, "Bearer", got.Header.Get("WWW-Authenticate"))
-	lines := s.logs.lines(t, "unauthenticated")[before:]
+	lines := s.logs.answered(t, 401)[before:]
 	require.Len(t, lines, 1)
-	require.Equal(t, "no_account", lines[0]["reason"])
+	require.Equal(t, "no_account", lines[0]["cause"])
 	require.NotEmpty(t, lines[0]["request_id"])
-	require.Empty(t, s.logs.lines(t, "internal error"))
+	require.Empty(t, s.logs.answered(t, 500))
 }
 
 // withAccounts runs a test with each form of a table of accounts.

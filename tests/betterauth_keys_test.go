@@ -121,7 +121,7 @@ func TestBetterAuthRotatesItsKeysWithoutASingle401(t *testing.T) {
 	}
 	require.NotEqual(t, keyID(t, tokens[0]), keyID(t, tokens[1]))
 	require.NotEqual(t, keyID(t, tokens[1]), keyID(t, tokens[2]))
-	require.Empty(t, s.logs.lines(t, "unauthenticated"))
+	require.Empty(t, s.logs.answered(t, 401))
 }
 
 func TestATokenOfAKeyThatBetterAuthWithdrewIsRefused(t *testing.T) {
@@ -207,5 +207,5 @@ func TestAFrontEndOfBetterAuthGetsItsTokensByItself(t *testing.T) {
 	require.NoError(t, json.Unmarshal(out, &got), "%s", out)
 	require.Equal(t, got.User, got.Created.UserID)
 	require.Equal(t, []task{got.Created}, got.Listed)
-	require.Len(t, s.logs.lines(t, "unauthenticated"), 1, "the token that has expired")
+	require.Len(t, s.logs.answered(t, 401), 1, "the token that has expired")
 }

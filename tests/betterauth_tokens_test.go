@@ -26,8 +26,8 @@ func requireRefused(t testing.TB, s *server, token string, reason token.Reason) 
 	require.NotEmpty(t, token)
 	got := s.send(t, request{method: "POST", path: "/api/tasks", body: map[string]any{"title": "Buy groceries"}, header: bearer(token)})
 	require.Equal(t, 401, got.StatusCode, "%s", got.body)
-	lines := s.logs.lines(t, "unauthenticated")
-	require.EqualValues(t, reason, lines[len(lines)-1]["reason"])
+	lines := s.logs.answered(t, 401)
+	require.EqualValues(t, reason, lines[len(lines)-1]["cause"])
 	require.NotContains(t, s.logs.String(), token)
 }
 

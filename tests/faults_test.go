@@ -39,7 +39,7 @@ func TestAFaultOfOursIs500AndItsCauseIsInTheLogAlone(t *testing.T) {
 			require.Equal(t, `{"detail":"Internal Server Error"}`, string(got.body))
 			require.Equal(t, "application/json", got.Header.Get("Content-Type"))
 		}
-		logged := s.logs.lines(t, "internal error")
+		logged := s.logs.answered(t, 500)
 		require.Len(t, logged, len(calls))
 		for i, line := range logged {
 			require.Equal(t, "ERROR", line["level"])
@@ -57,10 +57,11 @@ func TestAPanicIs500AndTheServerGoesOn(t *testing.T) {
 		require.Equal(t, 500, got.StatusCode)
 		require.Equal(t, `{"detail":"Internal Server Error"}`, string(got.body))
 		require.Equal(t, "https://app.example.com", got.Header.Get("Access-Control-Allow-Origin"))
-		cause := s.logs.lines(t, "internal error")[0]["cause"].(string)
-		require.Contains(t, cause, "a bug")
-		require.Contains(t, cause, "faults_test.go", "the stack is missing")
-		require.EqualValues(t, 500, s.logs.lines(t, "request")[1]["status"])
+		panics := s.logs.lines(t, "panic")
+		require.Len(t, panics, 1)
+		require.Equal(t, "a bug", panics[0]["cause"])
+		require.Contains(t, panics[0]["stack"], "faults_test.go")
+		require.Equal(t, s.logs.answered(t, 500)[0]["request_id"], panics[0]["request_id"])
 		require.Equal(t, 201, s.send(t, calls[1]).StatusCode)
 	})
 }
@@ -96,7 +97,7 @@ func TestARequestThatTheDatabaseKeepsWaitingIs503ByItsDeadline(t *testing.T) {
 			unavailable(t, got)
 			require.Less(t, time.Since(start), 5*time.Second)
 		}
-		for _, line := range s.logs.lines(t, "unavailable") {
+		for _, line := range s.logs.answered(t, 503) {
 			require.NotEmpty(t, line["request_id"])
 			require.NotEmpty(t, line["cause"])
 		}

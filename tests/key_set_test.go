@@ -70,14 +70,14 @@ func TestAKeySetAloneLeavesNoWayForSecrets(t *testing.T) {
 func requireRefusal(t *testing.T, s *server, reason token.Reason, token string) {
 	t.Helper()
 	for range 2 {
-		before := len(s.logs.lines(t, "unauthenticated"))
+		before := len(s.logs.answered(t, 401))
 		got := s.send(t, request{method: "GET", path: "/api/tasks", header: bearer(token)})
 		require.Equal(t, 401, got.StatusCode, "%s", got.body)
 		require.Equal(t, `{"detail":"Invalid authentication credentials"}`, string(got.body))
 		require.Equal(t, "Bearer", got.Header.Get("WWW-Authenticate"))
-		lines := s.logs.lines(t, "unauthenticated")[before:]
+		lines := s.logs.answered(t, 401)[before:]
 		require.Len(t, lines, 1)
-		require.EqualValues(t, reason, lines[0]["reason"])
+		require.EqualValues(t, reason, lines[0]["cause"])
 	}
 }
 
@@ -248,7 +248,7 @@ func TestASignatureThatWasSeenBeforeIsNoPass(t *testing.T) {
 			require.Equal(t, 401, status(text+strings.ToLower(signature)), "a remembered text with another signature")
 			require.Equal(t, 401, status(otherText+signature), "a remembered signature with another text")
 			require.Eventually(t, func() bool { return status(short) == 401 }, waitLimit, 50*time.Millisecond, "it outlives exp")
-			require.Equal(t, "expired", s.logs.lines(t, "unauthenticated")[len(s.logs.lines(t, "unauthenticated"))-1]["reason"])
+			require.Equal(t, "expired", s.logs.answered(t, 401)[len(s.logs.answered(t, 401))-1]["cause"])
 
 			other := newKey(t, "k", method) // another key with the same id
 			auth.publish(t, other)

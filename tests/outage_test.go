@@ -48,7 +48,7 @@ func survives(t *testing.T, p *process, begin, end func()) {
 	require.Empty(t, tr.unanswered)
 	require.Empty(t, tr.lost(t, p, "ann", "bob"))
 	require.False(t, p.hasEnded())
-	for _, word := range []string{"panic", "internal error"} {
+	for _, word := range []string{"panic", `"ERROR"`} {
 		require.NotContains(t, p.stderr.String(), word)
 	}
 }

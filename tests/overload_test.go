@@ -104,8 +104,8 @@ func TestMoreThan1024RequestsThatWaitAreRefusedAtOnce(t *testing.T) {
 			require.Less(t, time.Since(start), 2*time.Second, "the deadline is seven")
 			require.Equal(t, 200, s.send(t, request{method: "GET", path: "/health"}).StatusCode)
 		}
-		require.Len(t, s.logs.lines(t, "unavailable"), 5)
-		require.Equal(t, "too many requests are under way", s.logs.lines(t, "unavailable")[0]["cause"])
+		require.Len(t, s.logs.answered(t, 503), 5)
+		require.Equal(t, "too many requests are under way", s.logs.answered(t, 503)[0]["cause"])
 
 		unlock()
 		answers := map[int]int{}

@@ -34,17 +34,17 @@ func TestTheLogSaysOnceWhyARequestWasNotLetIn(t *testing.T) {
 			"Bearer " + claim(`{"user_id":"ann","user_id":"bob","exp":%d}`, time.Hour):       token.Malformed,
 		} {
 			t.Run(string(reason), func(t *testing.T) {
-				before := len(s.logs.lines(t, "unauthenticated"))
+				before := len(s.logs.answered(t, 401))
 				r := request{method: "GET", path: "/api/tasks", header: map[string]string{"X-Request-ID": "some-id"}}
 				if authorization != "" {
 					r.header["Authorization"] = authorization
 				}
 				require.Equal(t, 401, s.send(t, r).StatusCode)
-				lines := s.logs.lines(t, "unauthenticated")[before:]
+				lines := s.logs.answered(t, 401)[before:]
 				require.Len(t, lines, 1)
 				require.Equal(t, "WARN", lines[0]["level"])
 				require.Equal(t, "some-id", lines[0]["request_id"])
-				require.EqualValues(t, reason, lines[0]["reason"], authorization)
+				require.EqualValues(t, reason, lines[0]["cause"], authorization)
 			})
 		}
 		require.NotContains(t, s.logs.String(), strings.Split(good, ".")[1])

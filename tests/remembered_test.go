@@ -32,8 +32,8 @@ func TestARememberedTokenOfTheSecretIsNoPass(t *testing.T) {
 	short := claim(fmt.Sprintf(`{"user_id":"ann","exp":%f}`, float64(time.Now().Add(1200*time.Millisecond).UnixMilli())/1000))
 	require.Equal(t, []int{422, 422, 422, 422}, statusOfEach(t, s, good, short, good, short))
 	require.Eventually(t, func() bool { return statusOfEach(t, s, short)[0] == 401 }, waitLimit, 50*time.Millisecond, "it outlives exp")
-	refusals := s.logs.lines(t, "unauthenticated")
-	require.EqualValues(t, token.Expired, refusals[len(refusals)-1]["reason"])
+	refusals := s.logs.answered(t, 401)
+	require.EqualValues(t, token.Expired, refusals[len(refusals)-1]["cause"])
 	require.Equal(t, 422, statusOfEach(t, s, good)[0])
 
 	rotated := newServer(t, newSQLite(t), "BETTER_AUTH_SECRET", strings.Repeat("another secret ", 3))

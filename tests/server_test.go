@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -318,6 +319,12 @@ func (b *logBuffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.text.String()
+}
+
+// answered returns the log's records of the requests with an answer of a status.
+func (b *logBuffer) answered(t testing.TB, status int) []map[string]any {
+	t.Helper()
+	return slices.DeleteFunc(b.lines(t, "request"), func(record map[string]any) bool { return record["status"] != float64(status) })
 }
 
 // lines returns the log's records whose message is msg.

@@ -49,7 +49,7 @@ func TestAFullDiskFailsWritesAloneAndUntilThereIsRoom(t *testing.T) {
 		require.Equal(t, 200, s.send(t, request{method: "GET", path: "/ready"}).StatusCode)
 		got = s.send(t, create)
 	}
-	for _, line := range s.logs.lines(t, "unavailable") {
+	for _, line := range s.logs.answered(t, 503) {
 		require.Contains(t, line["cause"], "database or disk is full")
 	}
 	makeRoom()
@@ -82,7 +82,7 @@ func TestAFileThatMayOnlyBeReadFailsWritesAlone(t *testing.T) {
 		}
 		unavailable(t, got)
 		writes++
-		logged := s.logs.lines(t, "unavailable")
+		logged := s.logs.answered(t, 503)
 		require.Len(t, logged, writes)
 		require.Contains(t, logged[writes-1]["cause"], "attempt to write a readonly database")
 	}
