@@ -43,12 +43,28 @@ func LimitInFlight(limit int64) fiber.Handler {
 	}
 }
 
-// LimitTime gives the request's user context a deadline. It ends every statement to the database.
+// LimitTime gives the request's user context a deadline, at most 1 % before the timeout is over. It ends every statement to the
+// database. Requests that come within that hundredth share a context: a timer for each wakes a thread of the Go runtime,
+// which costs more than all other middleware.
 func LimitTime(timeout time.Duration) fiber.Handler {
+	var current atomic.Pointer[deadline]
 	return func(c *fiber.Ctx) error {
-		ctx, cancel := context.WithTimeout(c.UserContext(), timeout)
-		defer cancel()
-		c.SetUserContext(ctx)
+		now := time.Now()
+		d := current.Load()
+		if d == nil || now.After(d.shared) {
+			d = &deadline{shared: now.Add(timeout / 100)}
+			var end context.CancelFunc
+			d.Context, end = context.WithDeadline(context.Background(), now.Add(timeout))
+			context.AfterFunc(d, end)
+			current.Store(d)
+		}
+		c.SetUserContext(d)
 		return c.Next()
 	}
+}
+
+// deadline is a context for the requests that come until the time shared.
+type deadline struct {
+	context.Context
+	shared time.Time
 }
