@@ -44,8 +44,7 @@ func (l *RateLimit) PerUser() fiber.Handler {
 func (l *RateLimit) PerAddress() fiber.Handler {
 	return func(c *fiber.Ctx) error {
 		err := c.Next()
-		var reason token.Reason
-		if l.perMinute > 0 && errors.As(err, &reason) && reason != token.Expired {
+		if reason, refused := errors.AsType[token.Reason](err); refused && reason != token.Expired {
 			if limited := l.take(c, "address", c.IP()); limited != nil {
 				return limited
 			}

@@ -71,23 +71,22 @@ func (g *Guard) rows(db *gorm.DB) {
 	if errors.Is(db.Error, ErrNoOwner) {
 		g.trips.Add(1) // OwnedBy got an empty id
 	}
-	if db.Error != nil || exempt(db.Statement) {
+	if db.Error != nil {
 		return
 	}
-	where, _ := db.Statement.Clauses["WHERE"].Expression.(clause.Where)
-	for i, condition := range where.Exprs {
-		if _, ok := condition.(ownerIs); !ok || !plain(db.Statement) {
-			continue
+	stmt := db.Statement
+	where, _ := stmt.Clauses["WHERE"].Expression.(clause.Where)
+	owner := slices.IndexFunc(where.Exprs, func(condition clause.Expression) bool { _, ok := condition.(ownerIs); return ok })
+	switch {
+	case owner < 0 || !plain(stmt):
+		if !exempt(stmt) {
+			g.stop(db, ErrNotConfined)
 		}
-		rest := slices.Delete(slices.Clone(where.Exprs), i, i+1)
-		confined := []clause.Expression{condition}
-		if len(rest) > 0 {
-			confined = append(confined, enclosed{clause.Where{Exprs: rest}})
-		}
-		db.Statement.Clauses["WHERE"] = clause.Clause{Name: "WHERE", Expression: clause.Where{Exprs: confined}}
-		return
+	case len(where.Exprs) > 1:
+		rest := slices.Delete(slices.Clone(where.Exprs), owner, owner+1)
+		confined := clause.Where{Exprs: []clause.Expression{where.Exprs[owner], enclosed{clause.Where{Exprs: rest}}}}
+		stmt.Clauses["WHERE"] = clause.Clause{Name: "WHERE", Expression: confined}
 	}
-	g.stop(db, ErrNotConfined)
 }
 
 // create stops an insert of owned rows if a row has no owner, can replace another, or is not a struct of the model.

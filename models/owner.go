@@ -57,9 +57,11 @@ const acrossOwners = "taskapi:across_owners"
 // ownerIs is the condition that OwnedBy sets. The guard looks for this type, so that what it finds is what confines.
 type ownerIs struct{ userID string }
 
+var ownerOfTable any = clause.Column{Table: clause.CurrentTable, Name: ownerColumn}
+
 // Build implements [clause.Expression].
 func (o ownerIs) Build(builder clause.Builder) {
-	builder.WriteQuoted(clause.Column{Table: clause.CurrentTable, Name: ownerColumn})
+	builder.WriteQuoted(ownerOfTable)
 	_, _ = builder.WriteString(" = ")
 	builder.AddVar(builder, o.userID)
 }

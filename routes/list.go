@@ -127,5 +127,7 @@ func listTag(c *fiber.Ctx, list *middleware.List) string {
 
 // owned starts a statement on the caller's rows.
 func owned(c *fiber.Ctx, db *gorm.DB) *gorm.DB {
-	return db.WithContext(c.UserContext()).Scopes(models.OwnedBy(middleware.UserID(c)))
+	statement := db.Scopes(models.OwnedBy(middleware.UserID(c)))
+	statement.Statement.Context = c.UserContext() // WithContext would copy the session once more
+	return statement
 }

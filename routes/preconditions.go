@@ -9,6 +9,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 
 	"taskapi/models"
 	"taskapi/routes/bind"
@@ -97,7 +98,7 @@ func targetOf(c *fiber.Ctx, badBody error) (t target, err error) {
 
 // row starts a statement on the target.
 func (t target) row(c *fiber.Ctx, db *gorm.DB) *gorm.DB {
-	row := owned(c, db).Where("id = ?", t.id)
+	row := owned(c, db).Where(clause.Eq{Column: "id", Value: t.id})
 	if t.match.given && !t.match.any {
 		// One text for any number of tags: the connections keep a prepared statement for each text.
 		row = row.Where(`? LIKE '%"' || version || '"%'`, strings.ToValidUTF8(strings.Join(t.match.list, ","), "?"))
@@ -113,7 +114,7 @@ func (t target) require(c *fiber.Ctx, db, statement *gorm.DB) error {
 		return err
 	}
 	var id int64
-	exists := owned(c, db).Model(statement.Statement.Model).Where("id = ?", t.id).Limit(1).Pluck("id", &id)
+	exists := owned(c, db).Model(statement.Statement.Model).Where(clause.Eq{Column: "id", Value: t.id}).Limit(1).Pluck("id", &id)
 	if exists.Error != nil {
 		return exists.Error
 	}

@@ -170,7 +170,7 @@ func (h *handlers[T, In]) remove(c *fiber.Ctx) error {
 
 // findRow returns one of the caller's rows.
 func findRow[T models.Row](c *fiber.Ctx, db *gorm.DB, t target) (row T, err error) {
-	err = t.require(c, db, t.row(c, db).Take(&row))
+	err = t.require(c, db, t.row(c, db).Find(&row))
 	return row, err
 }
 

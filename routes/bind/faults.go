@@ -44,8 +44,7 @@ func Invalid(faults ...Fault) *models.Error {
 func Join(parts ...error) error {
 	var all []Fault
 	for _, err := range parts {
-		var refused *models.Error
-		if errors.As(err, &refused) && refused.Status == fiber.StatusUnprocessableEntity {
+		if refused, ok := errors.AsType[*models.Error](err); ok && refused.Status == fiber.StatusUnprocessableEntity {
 			all = append(all, refused.Detail.([]Fault)...)
 		} else if err != nil {
 			return err

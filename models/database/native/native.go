@@ -26,11 +26,25 @@ func (*Plugin) Name() string { return "taskapi:native" }
 // Initialize implements [gorm.Plugin].
 func (p *Plugin) Initialize(db *gorm.DB) error {
 	query, create, update := db.Callback().Query(), db.Callback().Create(), db.Callback().Update()
+	const before, after = "gorm:save_before_associations", "gorm:save_after_associations"
 	return errors.Join(
+		create.Replace(before, ifAssociated(create.Get(before))),
+		create.Replace(after, ifAssociated(create.Get(after))),
+		update.Replace(before, ifAssociated(update.Get(before))),
+		update.Replace(after, ifAssociated(update.Get(after))),
 		query.Replace("gorm:query", p.insteadOf(query.Get("gorm:query"), "SELECT")),
 		create.Replace("gorm:create", p.insteadOf(create.Get("gorm:create"), "RETURNING")),
 		update.Replace("gorm:update", p.insteadOf(update.Get("gorm:update"), "RETURNING")),
 	)
+}
+
+// ifAssociated returns a callback of GORM's for models that have associations. It does nothing for others, but takes its time.
+func ifAssociated(own func(*gorm.DB)) func(*gorm.DB) {
+	return func(db *gorm.DB) {
+		if model := db.Statement.Schema; model == nil || len(model.Relationships.Relations) > 0 {
+			own(db)
+		}
+	}
 }
 
 // badConnTries is how many times a statement that could not be sent is tried, as in database/sql.

@@ -28,7 +28,7 @@ func Postgres(ctx context.Context, conn any, text string, args []any) (Rows, err
 
 // unsent returns [driver.ErrBadConn] for the error of a statement that did not reach the server, and others as they are.
 func unsent(err error) error {
-	if pgconn.SafeToRetry(err) {
+	if err != nil && pgconn.SafeToRetry(err) {
 		return driver.ErrBadConn
 	}
 	return err

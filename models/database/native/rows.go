@@ -62,12 +62,12 @@ func fill(db *gorm.DB, rows Rows) (err error) {
 	var fields []*schema.Field
 	for more := true; more && err == nil && rows.next(); {
 		if fields == nil {
-			for _, name := range rows.columns() {
-				field := stmt.Schema.LookUpField(name)
-				if field != nil && !field.Readable {
-					field = nil
+			names := rows.columns()
+			fields = make([]*schema.Field, len(names))
+			for i, name := range names {
+				if field := stmt.Schema.LookUpField(name); field != nil && field.Readable {
+					fields[i] = field
 				}
-				fields = append(fields, field)
 			}
 		}
 		db.RowsAffected++
