@@ -62,7 +62,7 @@ func (f *Field) Decode(value jsontext.Value) (any, *Mismatch) {
 }
 
 func readString(value jsontext.Value) (any, *Mismatch) {
-	text, _ := jsontext.AppendUnquote(nil, value) // of valid JSON
+	text, _ := jsontext.AppendUnquote(make([]byte, 0, len(value)), value) // of valid JSON
 	return string(text), nil
 }
 

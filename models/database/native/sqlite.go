@@ -7,10 +7,11 @@ import (
 	"io"
 	"reflect"
 
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 	"gorm.io/gorm/schema"
 )
 
-// keptStatements is how many compiled statements a connection keeps.
+// keptStatements is how many compiled statements a connection keeps: those that were used last.
 const keptStatements = 64
 
 // KeepStatements returns a connector whose connections keep compiled statements.
@@ -24,7 +25,10 @@ func (c sqliteConnector) Connect(ctx context.Context) (driver.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &sqliteConn{conn.(driverConn), map[string]sqliteStmt{}}, nil
+	kept, err := simplelru.NewLRU(keptStatements, func(_ string, statement sqliteStmt) {
+		_ = statement.Close() // returns the error of its last run
+	})
+	return &sqliteConn{conn.(driverConn), kept}, err
 }
 
 // driverConn is what database/sql asks of a connection of the driver.
@@ -49,7 +53,7 @@ type sqliteStmt interface {
 // change of the tables.
 type sqliteConn struct {
 	driverConn
-	kept map[string]sqliteStmt
+	kept *simplelru.LRU[string, sqliteStmt]
 }
 
 // Unwrap returns the driver's connection, for the driver's own functions.
@@ -57,34 +61,21 @@ func (c *sqliteConn) Unwrap() driver.Conn { return c.driverConn }
 
 // Close implements [driver.Conn].
 func (c *sqliteConn) Close() error {
-	for text := range c.kept {
-		c.forget(text)
-	}
+	c.kept.Purge()
 	return c.driverConn.Close()
 }
 
-func (c *sqliteConn) forget(text string) {
-	_ = c.kept[text].Close() // returns the error of the last run
-	delete(c.kept, text)
-}
-
-// statement returns a compiled statement. If there are too many, any of the others is forgotten.
+// statement returns a compiled statement, and keeps it.
 func (c *sqliteConn) statement(ctx context.Context, text string) (sqliteStmt, error) {
-	if kept, ok := c.kept[text]; ok {
+	if kept, ok := c.kept.Get(text); ok {
 		return kept, nil
 	}
 	compiled, err := c.PrepareContext(ctx, text)
 	if err != nil {
 		return nil, err
 	}
-	for other := range c.kept {
-		if len(c.kept) < keptStatements {
-			break
-		}
-		c.forget(other)
-	}
-	c.kept[text] = compiled.(sqliteStmt)
-	return c.kept[text], nil
+	c.kept.Add(text, compiled.(sqliteStmt))
+	return compiled.(sqliteStmt), nil
 }
 
 // sqliteRows are rows of SQLite.
