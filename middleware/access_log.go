@@ -13,7 +13,8 @@ import (
 func LogAccess(log *slog.Logger) fiber.Handler {
 	return func(c *fiber.Ctx) error {
 		start := time.Now()
-		status, cause := fiber.StatusInternalServerError, "" // if the handler panics
+		status := fiber.StatusInternalServerError // if the handler panics
+		var cause error
 		defer func() {
 			level := levelOf(status)
 			attributes := append(make([]slog.Attr, 0, 9),
@@ -25,16 +26,15 @@ func LogAccess(log *slog.Logger) fiber.Handler {
 				slog.String("request_id", RequestID(c)),
 				slog.String("user_id", UserID(c)),
 				slog.String("trace_id", traceID(c)))
-			if level > slog.LevelInfo && cause != "" {
-				attributes = append(attributes, slog.String("cause", cause))
+			if level > slog.LevelInfo && cause != nil {
+				attributes = append(attributes, slog.String("cause", cause.Error()))
 			}
 			log.LogAttrs(c.Context(), level, "request", attributes...)
 		}()
 		err := c.Next()
 		if err != nil {
-			cause = err.Error()
-			// Writes the answer now, because the line needs its status.
-			err = c.App().ErrorHandler(c, err)
+			cause = err
+			err = c.App().ErrorHandler(c, err) // writes the answer now, because the line needs its status
 		}
 		status = c.Response().StatusCode()
 		return err

@@ -82,10 +82,12 @@ func (g *Guard) rows(db *gorm.DB) {
 		if !exempt(stmt) {
 			g.stop(db, ErrNotConfined)
 		}
-	case len(where.Exprs) > 1:
-		rest := slices.Delete(slices.Clone(where.Exprs), owner, owner+1)
-		confined := clause.Where{Exprs: []clause.Expression{where.Exprs[owner], enclosed{clause.Where{Exprs: rest}}}}
-		stmt.Clauses["WHERE"] = clause.Clause{Name: "WHERE", Expression: confined}
+	default:
+		confined := []clause.Expression{where.Exprs[owner]}
+		if rest := slices.Delete(slices.Clone(where.Exprs), owner, owner+1); len(rest) > 0 {
+			confined = append(confined, enclosed{clause.Where{Exprs: rest}})
+		}
+		stmt.Clauses["WHERE"] = clause.Clause{Name: "WHERE", Expression: clause.Where{Exprs: confined}}
 	}
 }
 
