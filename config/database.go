@@ -78,9 +78,11 @@ func ParseDatabaseURL(text string) (Database, error) {
 	return Database{}, errors.New("must begin with postgres://, postgresql:// or sqlite://")
 }
 
+var sqlAlchemysPath = regexp.MustCompile(`^/\.{0,2}/`)
+
 func parseSQLite(path, driver string) (Database, error) {
-	// In SQLAlchemy's URLs the third slash ends an empty host. Without a driver, only /./ and /../ mark such a URL.
-	if driver != "" || strings.HasPrefix(path, "/./") || strings.HasPrefix(path, "/../") {
+	// In SQLAlchemy's URLs the third slash ends an empty host. Without a driver, only //, /./ and /../ mark such a URL.
+	if driver != "" || sqlAlchemysPath.MatchString(path) {
 		path = strings.TrimPrefix(path, "/")
 	}
 	switch {

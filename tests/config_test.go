@@ -251,6 +251,7 @@ func TestEverySpellingOfADatabaseIsUnderstood(t *testing.T) {
 		"sqlite:///../todo.db":                                                        {Engine: config.SQLite, Source: "../todo.db"},
 		"sqlite+aiosqlite:///./todo.db":                                               {Engine: config.SQLite, Source: "./todo.db"},
 		"sqlite+aiosqlite:///todo.db":                                                 {Engine: config.SQLite, Source: "todo.db"},
+		"sqlite:////abs/todo.db":                                                      {Engine: config.SQLite, Source: "/abs/todo.db"},
 		"sqlite+aiosqlite:////abs/todo.db":                                            {Engine: config.SQLite, Source: "/abs/todo.db"},
 		"sqlite+pysqlite:///todo.db":                                                  {Engine: config.SQLite, Source: "todo.db"},
 		"sqlite://data#1/tasks.db":                                                    {Engine: config.SQLite, Source: "data#1/tasks.db"},
