@@ -88,7 +88,10 @@ var types = []string{"jwt", "at+jwt", "application/jwt", "application/at+jwt"}
 // checkForm returns a token as it is. It makes the checks that the token library does not: each part has one spelling only,
 // each member of the header occurs once, and the token is of a known type and needs no extension.
 func checkForm(token string) (string, error) {
-	parts := strings.Split(token, ".")
+	parts := strings.SplitN(token, ".", 4)
+	if len(parts) != 3 {
+		return "", Malformed
+	}
 	header, err := decodePart(parts[0])
 	for _, part := range parts[1:] {
 		if err == nil {
