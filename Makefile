@@ -16,7 +16,7 @@ bench: ## the tables and the picture of docs/performance.md; BENCH_OLD=commit me
 bench-all: ## each endpoint beside its bare statement, tokens, lists, bursts and copies
 	go test ./tests -run '^$$' -bench 'Endpoints|Token|Lists|Burst|Copy' -benchtime 2s
 
-growth: ## tables of up to ten million rows: 6 GB and half an hour
+growth: ## tables of up to ten million rows: 6 GB and a quarter of an hour
 	BENCH_ROWS=10000,1000000,10000000 go test ./tests -run '^$$' -bench '^BenchmarkGrowth$$' -benchtime 1x -timeout 120m
 
 fuzz: ## each target for half a minute
