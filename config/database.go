@@ -78,10 +78,11 @@ func ParseDatabaseURL(text string) (Database, error) {
 	return Database{}, errors.New("must begin with postgres://, postgresql:// or sqlite://")
 }
 
+// sqlAlchemysPath matches what follows sqlite:// in a URL of SQLAlchemy without a driver, where that can be told.
 var sqlAlchemysPath = regexp.MustCompile(`^/\.{0,2}/`)
 
 func parseSQLite(path, driver string) (Database, error) {
-	// In SQLAlchemy's URLs the third slash ends an empty host. Without a driver, only //, /./ and /../ mark such a URL.
+	// In SQLAlchemy's URLs the third slash ends an empty host.
 	if driver != "" || sqlAlchemysPath.MatchString(path) {
 		path = strings.TrimPrefix(path, "/")
 	}

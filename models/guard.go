@@ -77,18 +77,17 @@ func (g *Guard) rows(db *gorm.DB) {
 	stmt := db.Statement
 	where, _ := stmt.Clauses["WHERE"].Expression.(clause.Where)
 	owner := slices.IndexFunc(where.Exprs, func(condition clause.Expression) bool { _, ok := condition.(ownerIs); return ok })
-	switch {
-	case owner < 0 || !plain(stmt):
+	if owner < 0 || !plain(stmt) {
 		if !exempt(stmt) {
 			g.stop(db, ErrNotConfined)
 		}
-	default:
-		confined := []clause.Expression{where.Exprs[owner]}
-		if rest := slices.Delete(slices.Clone(where.Exprs), owner, owner+1); len(rest) > 0 {
-			confined = append(confined, enclosed{clause.Where{Exprs: rest}})
-		}
-		stmt.Clauses["WHERE"] = clause.Clause{Name: "WHERE", Expression: clause.Where{Exprs: confined}}
+		return
 	}
+	confined := []clause.Expression{where.Exprs[owner]}
+	if rest := slices.Delete(slices.Clone(where.Exprs), owner, owner+1); len(rest) > 0 {
+		confined = append(confined, enclosed{clause.Where{Exprs: rest}})
+	}
+	stmt.Clauses["WHERE"] = clause.Clause{Name: "WHERE", Expression: clause.Where{Exprs: confined}}
 }
 
 // create stops an insert of owned rows if a row has no owner, can replace another, or is not a struct of the model.

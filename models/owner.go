@@ -57,6 +57,7 @@ const acrossOwners = "taskapi:across_owners"
 // ownerIs is the condition that OwnedBy sets. The guard looks for this type, so that what it finds is what confines.
 type ownerIs struct{ userID string }
 
+// ownerOfTable is an interface already, so that a statement need not make one.
 var ownerOfTable any = clause.Column{Table: clause.CurrentTable, Name: ownerColumn}
 
 // Build implements [clause.Expression].
