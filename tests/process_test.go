@@ -246,6 +246,17 @@ func (p *process) call(t testing.TB, status int, method, path, token, body strin
 	return got
 }
 
+// await reads a path until the answer is 200. On a slow machine, a request may come to its deadline without any fault.
+func (p *process) await(t testing.TB, path, token string) (got answer) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		var err error
+		got, err = p.try("GET", path, token, "")
+		return err == nil && got.StatusCode == 200
+	}, waitLimit, 5*time.Millisecond, "%s is not answered: %s", path, &p.stderr)
+	return got
+}
+
 // gauge reads a metric of a program that listens for Prometheus.
 func (p *process) gauge(t testing.TB, name string) float64 {
 	t.Helper()

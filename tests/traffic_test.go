@@ -97,7 +97,7 @@ func (p *process) tasks(t testing.TB, users ...string) map[int64]task {
 	t.Helper()
 	all := map[int64]task{}
 	for _, user := range users {
-		for _, one := range decode[[]task](t, p.call(t, 200, "GET", "/api/tasks", tokenOf(t, user), "")) {
+		for _, one := range decode[[]task](t, p.await(t, "/api/tasks", tokenOf(t, user))) {
 			all[one.ID] = one
 		}
 	}
