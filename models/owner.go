@@ -39,11 +39,11 @@ type Row interface {
 // OwnedBy is the scope that confines a statement to the rows of one user. Every statement on an owned model needs it.
 func OwnedBy(userID string) func(*gorm.DB) *gorm.DB {
 	return func(db *gorm.DB) *gorm.DB {
+		db = db.Clauses(clause.Where{Exprs: []clause.Expression{ownerIs{userID}}}) // Where would copy the condition thrice
 		if userID == "" {
 			_ = db.AddError(ErrNoOwner)
-			return db
 		}
-		return db.Where(ownerIs{userID})
+		return db
 	}
 }
 

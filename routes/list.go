@@ -127,7 +127,7 @@ func listTag(c *fiber.Ctx, list *middleware.List) string {
 
 // owned starts a statement on the caller's rows.
 func owned(c *fiber.Ctx, db *gorm.DB) *gorm.DB {
-	statement := db.Scopes(models.OwnedBy(middleware.UserID(c)))
+	statement := models.OwnedBy(middleware.UserID(c))(db)
 	statement.Statement.Context = c.UserContext() // WithContext would copy the session once more
 	return statement
 }

@@ -98,7 +98,7 @@ func targetOf(c *fiber.Ctx, badBody error) (t target, err error) {
 
 // row starts a statement on the target.
 func (t target) row(c *fiber.Ctx, db *gorm.DB) *gorm.DB {
-	row := owned(c, db).Where(clause.Eq{Column: "id", Value: t.id})
+	row := owned(c, db).Clauses(clause.Where{Exprs: []clause.Expression{clause.Eq{Column: "id", Value: t.id}}})
 	if t.match.given && !t.match.any {
 		// One text for any number of tags: the connections keep a prepared statement for each text.
 		row = row.Where(`? LIKE '%"' || version || '"%'`, strings.ToValidUTF8(strings.Join(t.match.list, ","), "?"))
