@@ -85,8 +85,8 @@ func (s server) handle(c *fasthttp.RequestCtx) {
 	case method == "PUT":
 		err = s.replace(c, user, id)
 	default:
-		err = s.answer(c, "UPDATE tasks SET completed = NOT completed, updated_at = $3, version = version + 1 WHERE user_id = $1 AND id = $2 RETURNING "+
-			columns, user, id, time.Now())
+		err = s.answer(c, "UPDATE tasks SET completed = NOT completed, updated_at = $3, version = version + 1"+
+			" WHERE user_id = $1 AND id = $2 RETURNING "+columns, user, id, time.Now())
 	}
 	switch {
 	case errors.Is(err, pgx.ErrNoRows) && len(c.Request.Header.Peek("If-Match")) > 0:

@@ -24,7 +24,8 @@ type input struct {
 // read decodes a body, or answers 422.
 func read(c *fasthttp.RequestCtx) (in input, ok bool) {
 	err := json.Unmarshal(c.PostBody(), &in)
-	if err != nil || strings.TrimSpace(in.Title) == "" || len([]rune(in.Title)) > 200 || in.Description != nil && len([]rune(*in.Description)) > 1000 {
+	if err != nil || strings.TrimSpace(in.Title) == "" || len([]rune(in.Title)) > 200 ||
+		in.Description != nil && len([]rune(*in.Description)) > 1000 {
 		fail(c, 422, "invalid")
 		return in, false
 	}
@@ -49,8 +50,9 @@ func (s server) create(c *fasthttp.RequestCtx, user string) error {
 func (s server) createOnce(c *fasthttp.RequestCtx, user, key string, in input) error {
 	ctx, digest := context.Background(), sha256.Sum256(c.PostBody())
 	var known, location, etag, body string
-	err := s.pool.QueryRow(ctx, "SELECT digest, location, e_tag, body FROM idempotency_keys WHERE user_id = $1 AND path = '/api/tasks' AND key = $2"+
-		" AND created_at > now() - interval '1 day'", user, key).Scan(&known, &location, &etag, &body)
+	err := s.pool.QueryRow(ctx, "SELECT digest, location, e_tag, body FROM idempotency_keys"+
+		" WHERE user_id = $1 AND path = '/api/tasks' AND key = $2 AND created_at > now() - interval '1 day'", user, key).
+		Scan(&known, &location, &etag, &body)
 	if err == nil {
 		c.Response.Header.Set("Location", location)
 		return send(c, 201, etag, []byte(body), nil)
