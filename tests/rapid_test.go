@@ -50,7 +50,8 @@ func orNull(values *rapid.Generator[any]) *rapid.Generator[any] {
 
 // gadgetMembers generates values of each field.
 var gadgetMembers = map[string]*rapid.Generator[any]{
-	"name":    text(20).Filter(func(v any) bool { return strings.TrimSpace(v.(string)) != "" }),
+	// For notblank, the ASCII separators are blank too.
+	"name":    text(20).Filter(func(v any) bool { return strings.Trim(strings.TrimSpace(v.(string)), "\x1c\x1d\x1e\x1f") != "" }),
 	"note":    orNull(text(30)),
 	"colour":  rapid.SampledFrom([]any{"yellow", "green", "blue"}),
 	"size":    rapid.SampledFrom([]any{"small", "large", nil}),
