@@ -186,7 +186,9 @@ func TestTheHelpListsEveryCommandAndSetting(t *testing.T) {
 		got := h.run(t, []string{"PORT=bad"}, args...)
 		require.Zero(t, got.code, got.stderr)
 		require.Empty(t, got.stderr)
-		for _, word := range []string{"taskapi ", "token --user", "--ttl", "health", "copy --from", "migrate", "--help", "sqlite://tasks.db", "8000", "info", "5s"} {
+		for _, word := range []string{
+			"taskapi ", "token --user", "--ttl", "health", "copy --from", "migrate", "--help", "sqlite://tasks.db", "8000", "info", "5s",
+		} {
 			require.Contains(t, got.stdout, word)
 		}
 		require.Equal(t, settings, listed(got.stdout))
@@ -316,7 +318,9 @@ func TestATokenIsExplainedByTheProgram(t *testing.T) {
 func TestAMissingSecretIsAppendedToTheLocalFile(t *testing.T) {
 	buildProgram(t)
 	t.Parallel()
-	for _, text := range []string{"", "DATABASE_URL=sqlite://my.db", "DATABASE_URL=sqlite://my.db\n", "DATABASE_URL=sqlite://my.db\nBETTER_AUTH_SECRET=\n"} {
+	for _, text := range []string{
+		"", "DATABASE_URL=sqlite://my.db", "DATABASE_URL=sqlite://my.db\n", "DATABASE_URL=sqlite://my.db\nBETTER_AUTH_SECRET=\n",
+	} {
 		h := newHome(t)
 		h.write(t, ".env.local", text, 0o644)
 		token := h.token(t, nil, "--user", "demo")
@@ -350,7 +354,9 @@ func TestAWeakSecretStopsTheStartInProduction(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
 	weak := "hunter" + strings.Repeat("é", 25) // 31 characters, more bytes
-	for _, setting := range [][]string{nil, {"BETTER_AUTH_SECRET="}, {"BETTER_AUTH_SECRET=" + strings.Repeat(" ", 40)}, {"BETTER_AUTH_SECRET=" + weak}} {
+	for _, setting := range [][]string{
+		nil, {"BETTER_AUTH_SECRET="}, {"BETTER_AUTH_SECRET=" + strings.Repeat(" ", 40)}, {"BETTER_AUTH_SECRET=" + weak},
+	} {
 		for _, args := range [][]string{nil, {"token", "--user", "demo"}} {
 			got := h.run(t, append([]string{"ENVIRONMENT=production", "PORT=0"}, setting...), args...)
 			refused(t, got, 1)

@@ -50,7 +50,8 @@ func TestEverySettingHasADefaultInDevelopment(t *testing.T) {
 		CORSOrigins: []string{"http://localhost:*", "https://localhost:*", "http://127.0.0.1:*", "https://127.0.0.1:*"},
 		LogLevel:    slog.LevelInfo, RequestTimeout: 5 * time.Second, IdleTimeout: 75 * time.Second,
 		Migrate: true, StartupWait: time.Minute, MaxConns: 16, ConnIdleTime: 5 * time.Minute, ConnLifetime: time.Hour,
-		Database: config.Database{Engine: config.SQLite, Source: "tasks.db"}, MigrateDatabase: config.Database{Engine: config.SQLite, Source: "tasks.db"},
+		Database:        config.Database{Engine: config.SQLite, Source: "tasks.db"},
+		MigrateDatabase: config.Database{Engine: config.SQLite, Source: "tasks.db"},
 	}, cfg)
 	require.Equal(t, "127.0.0.1:8000", cfg.Address())
 	require.False(t, cfg.Production())
@@ -64,7 +65,8 @@ func TestProductionListensEverywhereAndHasNoDefaultOriginsOrSecret(t *testing.T)
 		Environment: "production", Host: "0.0.0.0", Port: 8000, Secret: testSecret, DatabaseURL: "sqlite://tasks.db",
 		LogLevel: slog.LevelInfo, RequestTimeout: 5 * time.Second, IdleTimeout: 75 * time.Second,
 		Migrate: true, StartupWait: time.Minute, MaxConns: 16, ConnIdleTime: 5 * time.Minute, ConnLifetime: time.Hour,
-		Database: config.Database{Engine: config.SQLite, Source: "tasks.db"}, MigrateDatabase: config.Database{Engine: config.SQLite, Source: "tasks.db"},
+		Database:        config.Database{Engine: config.SQLite, Source: "tasks.db"},
+		MigrateDatabase: config.Database{Engine: config.SQLite, Source: "tasks.db"},
 	}, cfg)
 	require.True(t, cfg.Production())
 
@@ -77,21 +79,28 @@ func TestEverySettingIsRead(t *testing.T) {
 	older, newer := strings.Repeat("older", 8), strings.Repeat("newer", 8)
 	for _, environment := range []string{"development", "production"} {
 		cfg, err := parse("ENVIRONMENT", environment, "HOST", "::1", "PORT", "65535", "BETTER_AUTH_SECRET", testSecret,
-			"DATABASE_URL", "postgres://u:p@h/db", "AUTH_USERS_TABLE", "auth.user", "CORS_ORIGINS", "https://app.example.com", "LOG_LEVEL", "warn", "REQUEST_TIMEOUT", "1500ms",
-			"BETTER_AUTH_SECRETS", "2:"+newer+",1:"+older, "BETTER_AUTH_URL", "https://a.example.com", "JWKS_URL", "https://k.example.com", "JWT_ISSUER", "i",
-			"JWT_AUDIENCE", "tasks, mail", "JWT_AUDIENCE_CLAIM", "azp", "AUTO_MIGRATE", "false", "MIGRATE_DATABASE_URL", "postgres://m@h/db", "STARTUP_WAIT", "2s", "DB_MAX_CONNS", "3",
+			"DATABASE_URL", "postgres://u:p@h/db", "AUTH_USERS_TABLE", "auth.user",
+			"CORS_ORIGINS", "https://app.example.com", "LOG_LEVEL", "warn", "REQUEST_TIMEOUT", "1500ms",
+			"BETTER_AUTH_SECRETS", "2:"+newer+",1:"+older, "BETTER_AUTH_URL", "https://a.example.com",
+			"JWKS_URL", "https://k.example.com", "JWT_ISSUER", "i",
+			"JWT_AUDIENCE", "tasks, mail", "JWT_AUDIENCE_CLAIM", "azp", "AUTO_MIGRATE", "false",
+			"MIGRATE_DATABASE_URL", "postgres://m@h/db", "STARTUP_WAIT", "2s", "DB_MAX_CONNS", "3",
 			"DB_CONN_IDLE_TIME", "4s", "DB_CONN_LIFETIME", "5s", "IDLE_TIMEOUT", "620s", "RATE_LIMIT", "6", "METRICS_ADDR", ":9090")
 		require.NoError(t, err)
 		require.Equal(t, &config.Config{
 			Environment: environment, Host: "::1", Port: 65535, Secret: testSecret, DatabaseURL: "postgres://u:p@h/db",
-			AuthUsersTable: "auth.user", CORSOrigins: []string{"https://app.example.com"}, LogLevel: slog.LevelWarn, RequestTimeout: 1500 * time.Millisecond,
-			Rotation: config.Rotation{newer, older}, BetterAuthURL: "https://a.example.com", JWKSURL: "https://k.example.com", JWTIssuer: "i", JWTAudience: "tasks, mail",
-			AudienceClaim: "azp",
-			MigrateURL:    "postgres://m@h/db", StartupWait: 2 * time.Second, MaxConns: 3, ConnIdleTime: 4 * time.Second, ConnLifetime: 5 * time.Second,
+			AuthUsersTable: "auth.user", CORSOrigins: []string{"https://app.example.com"},
+			LogLevel: slog.LevelWarn, RequestTimeout: 1500 * time.Millisecond,
+			Rotation: config.Rotation{newer, older}, BetterAuthURL: "https://a.example.com",
+			JWKSURL: "https://k.example.com", JWTIssuer: "i", JWTAudience: "tasks, mail", AudienceClaim: "azp",
+			MigrateURL: "postgres://m@h/db", StartupWait: 2 * time.Second,
+			MaxConns: 3, ConnIdleTime: 4 * time.Second, ConnLifetime: 5 * time.Second,
 			IdleTimeout: 620 * time.Second, RateLimit: 6, MetricsAddr: ":9090",
 			Database:        config.Database{Engine: config.PostgreSQL, Source: "postgres://u:p@h/db"},
 			MigrateDatabase: config.Database{Engine: config.PostgreSQL, Source: "postgres://m@h/db"},
-			Issuer:          config.Issuer{KeySetURL: "https://k.example.com", Name: "i", Audiences: []string{"tasks", "mail"}, AudienceClaim: "azp"},
+			Issuer: config.Issuer{
+				KeySetURL: "https://k.example.com", Name: "i", Audiences: []string{"tasks", "mail"}, AudienceClaim: "azp",
+			},
 		}, cfg)
 		require.Equal(t, "[::1]:65535", cfg.Address())
 	}
@@ -142,7 +151,8 @@ func TestEverySettingIsChecked(t *testing.T) {
 				"https://app-*-team.vercel.app", "https://*-team.vercel.app", "http://localhost:*", "http://*.localhost:*",
 			},
 			[]string{
-				"example.com", "localhost:3000", "ftp://example.com", "wss://example.com", "file://", "tauri://", "chrome-extension://*", "https://", "https://example.com/app", "https://example.com//", "https://example.com?", "https://u@example.com",
+				"example.com", "localhost:3000", "ftp://example.com", "wss://example.com", "file://", "tauri://", "chrome-extension://*",
+				"https://", "https://example.com/app", "https://example.com//", "https://example.com?", "https://u@example.com",
 				"null", "*,https://app.example.com", "https://app.example.com,*", "**", "https://app.example.com https://b.example.com", ",",
 			},
 		},
@@ -212,7 +222,8 @@ func TestOriginsAreTrimmed(t *testing.T) {
 func TestAWildcardThatMatchesOtherPeoplesOriginsIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, origin := range []string{
-		"https://*", "https://*:8443", "https://*:*", "https://*example.com", "https://app.*.com", "https://*.*.example.com", "https://*.", "https://*.:80",
+		"https://*", "https://*:8443", "https://*:*", "https://*example.com",
+		"https://app.*.com", "https://*.*.example.com", "https://*.", "https://*.:80",
 		"https://app-*.", "https://app-*-*.example.com", "https://app.example.com:80*", "*://localhost",
 	} {
 		t.Run(origin, func(t *testing.T) {
@@ -225,36 +236,38 @@ func TestAWildcardThatMatchesOtherPeoplesOriginsIsRefused(t *testing.T) {
 func TestEverySpellingOfADatabaseIsUnderstood(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]config.Database{
-		"postgres://u:p@h/db":                                                         {Engine: config.PostgreSQL, Source: "postgres://u:p@h/db"},
-		"postgresql://u:p@h:5433/db?sslmode=require":                                  {Engine: config.PostgreSQL, Source: "postgres://u:p@h:5433/db?sslmode=require"},
-		"POSTGRESQL://u:p@h/db":                                                       {Engine: config.PostgreSQL, Source: "postgres://u:p@h/db"},
-		"postgres:///db?host=/run/postgresql":                                         {Engine: config.PostgreSQL, Source: "postgres:///db?host=/run/postgresql"},
-		"postgres://u:p@h1:5432,h2:5433/db":                                           {Engine: config.PostgreSQL, Source: "postgres://u:p@h1:5432,h2:5433/db"},
-		"postgres://u:p%40%2F%3A@h/db":                                                {Engine: config.PostgreSQL, Source: "postgres://u:p%40%2F%3A@h/db"},
-		"postgresql+asyncpg://u:p@h/db":                                               {Engine: config.PostgreSQL, Source: "postgres://u:p@h/db"},
-		"postgresql+asyncpg://u:p@h/db?ssl=require":                                   {Engine: config.PostgreSQL, Source: "postgres://u:p@h/db?sslmode=require"},
-		"postgresql+asyncpg://u:p@h/db?ssl=true":                                      {Engine: config.PostgreSQL, Source: "postgres://u:p@h/db?sslmode=require"},
-		"postgresql+asyncpg://u:p@h/db?ssl=false":                                     {Engine: config.PostgreSQL, Source: "postgres://u:p@h/db?sslmode=disable"},
-		"postgresql+asyncpg://u:p@h/db?ssl=verify-full":                               {Engine: config.PostgreSQL, Source: "postgres://u:p@h/db?sslmode=verify-full"},
-		"postgresql+asyncpg://u:p@h/db?sslmode=disable":                               {Engine: config.PostgreSQL, Source: "postgres://u:p@h/db?sslmode=disable"},
-		"postgresql+psycopg2://u:p@h/db?sslmode=disable":                              {Engine: config.PostgreSQL, Source: "postgres://u:p@h/db?sslmode=disable"},
-		"postgresql://u:p@h-123.neon.tech/db?sslmode=require&channel_binding=require": {Engine: config.PostgreSQL, Source: "postgres://u:p@h-123.neon.tech/db?sslmode=require&channel_binding=require"},
-		"postgres+psycopg://u:p@h/db":                                                 {Engine: config.PostgreSQL, Source: "postgres://u:p@h/db"},
-		"postgresql+asyncpg://u:p@h/db?connect_timeout=3":                             {Engine: config.PostgreSQL, Source: "postgres://u:p@h/db?connect_timeout=3"},
-		"sqlite://tasks.db":                                                           {Engine: config.SQLite, Source: "tasks.db"},
-		"SQLite://tasks.db":                                                           {Engine: config.SQLite, Source: "tasks.db"},
-		"sqlite://data/my tasks.db":                                                   {Engine: config.SQLite, Source: "data/my tasks.db"},
-		"sqlite://100%.db":                                                            {Engine: config.SQLite, Source: "100%.db"},
-		"sqlite://./todo.db":                                                          {Engine: config.SQLite, Source: "./todo.db"},
-		"sqlite:///var/lib/todo.db":                                                   {Engine: config.SQLite, Source: "/var/lib/todo.db"},
-		"sqlite:///./todo.db":                                                         {Engine: config.SQLite, Source: "./todo.db"},
-		"sqlite:///../todo.db":                                                        {Engine: config.SQLite, Source: "../todo.db"},
-		"sqlite+aiosqlite:///./todo.db":                                               {Engine: config.SQLite, Source: "./todo.db"},
-		"sqlite+aiosqlite:///todo.db":                                                 {Engine: config.SQLite, Source: "todo.db"},
-		"sqlite:////abs/todo.db":                                                      {Engine: config.SQLite, Source: "/abs/todo.db"},
-		"sqlite+aiosqlite:////abs/todo.db":                                            {Engine: config.SQLite, Source: "/abs/todo.db"},
-		"sqlite+pysqlite:///todo.db":                                                  {Engine: config.SQLite, Source: "todo.db"},
-		"sqlite://data#1/tasks.db":                                                    {Engine: config.SQLite, Source: "data#1/tasks.db"},
+		"postgres://u:p@h/db":                            {Engine: config.PostgreSQL, Source: "postgres://u:p@h/db"},
+		"postgresql://u:p@h:5433/db?sslmode=require":     {Engine: config.PostgreSQL, Source: "postgres://u:p@h:5433/db?sslmode=require"},
+		"POSTGRESQL://u:p@h/db":                          {Engine: config.PostgreSQL, Source: "postgres://u:p@h/db"},
+		"postgres:///db?host=/run/postgresql":            {Engine: config.PostgreSQL, Source: "postgres:///db?host=/run/postgresql"},
+		"postgres://u:p@h1:5432,h2:5433/db":              {Engine: config.PostgreSQL, Source: "postgres://u:p@h1:5432,h2:5433/db"},
+		"postgres://u:p%40%2F%3A@h/db":                   {Engine: config.PostgreSQL, Source: "postgres://u:p%40%2F%3A@h/db"},
+		"postgresql+asyncpg://u:p@h/db":                  {Engine: config.PostgreSQL, Source: "postgres://u:p@h/db"},
+		"postgresql+asyncpg://u:p@h/db?ssl=require":      {Engine: config.PostgreSQL, Source: "postgres://u:p@h/db?sslmode=require"},
+		"postgresql+asyncpg://u:p@h/db?ssl=true":         {Engine: config.PostgreSQL, Source: "postgres://u:p@h/db?sslmode=require"},
+		"postgresql+asyncpg://u:p@h/db?ssl=false":        {Engine: config.PostgreSQL, Source: "postgres://u:p@h/db?sslmode=disable"},
+		"postgresql+asyncpg://u:p@h/db?ssl=verify-full":  {Engine: config.PostgreSQL, Source: "postgres://u:p@h/db?sslmode=verify-full"},
+		"postgresql+asyncpg://u:p@h/db?sslmode=disable":  {Engine: config.PostgreSQL, Source: "postgres://u:p@h/db?sslmode=disable"},
+		"postgresql+psycopg2://u:p@h/db?sslmode=disable": {Engine: config.PostgreSQL, Source: "postgres://u:p@h/db?sslmode=disable"},
+		"postgresql://u:p@h-123.neon.tech/db?sslmode=require&channel_binding=require": {
+			Engine: config.PostgreSQL, Source: "postgres://u:p@h-123.neon.tech/db?sslmode=require&channel_binding=require",
+		},
+		"postgres+psycopg://u:p@h/db":                     {Engine: config.PostgreSQL, Source: "postgres://u:p@h/db"},
+		"postgresql+asyncpg://u:p@h/db?connect_timeout=3": {Engine: config.PostgreSQL, Source: "postgres://u:p@h/db?connect_timeout=3"},
+		"sqlite://tasks.db":                               {Engine: config.SQLite, Source: "tasks.db"},
+		"SQLite://tasks.db":                               {Engine: config.SQLite, Source: "tasks.db"},
+		"sqlite://data/my tasks.db":                       {Engine: config.SQLite, Source: "data/my tasks.db"},
+		"sqlite://100%.db":                                {Engine: config.SQLite, Source: "100%.db"},
+		"sqlite://./todo.db":                              {Engine: config.SQLite, Source: "./todo.db"},
+		"sqlite:///var/lib/todo.db":                       {Engine: config.SQLite, Source: "/var/lib/todo.db"},
+		"sqlite:///./todo.db":                             {Engine: config.SQLite, Source: "./todo.db"},
+		"sqlite:///../todo.db":                            {Engine: config.SQLite, Source: "../todo.db"},
+		"sqlite+aiosqlite:///./todo.db":                   {Engine: config.SQLite, Source: "./todo.db"},
+		"sqlite+aiosqlite:///todo.db":                     {Engine: config.SQLite, Source: "todo.db"},
+		"sqlite:////abs/todo.db":                          {Engine: config.SQLite, Source: "/abs/todo.db"},
+		"sqlite+aiosqlite:////abs/todo.db":                {Engine: config.SQLite, Source: "/abs/todo.db"},
+		"sqlite+pysqlite:///todo.db":                      {Engine: config.SQLite, Source: "todo.db"},
+		"sqlite://data#1/tasks.db":                        {Engine: config.SQLite, Source: "data#1/tasks.db"},
 	} {
 		got, err := config.ParseDatabaseURL(text)
 		require.NoError(t, err, text)
@@ -278,9 +291,11 @@ func badDatabase(t testing.TB, text string) {
 func TestABadDatabaseURLIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
-		"hunter2", "tasks.db", "u:hunter2@h/db", "://u:hunter2@h/db", "mysql://u:hunter2@h/db", "mysql+asyncpg://u:hunter2@h/db", "postgress://u:hunter2@h/db",
+		"hunter2", "tasks.db", "u:hunter2@h/db", "://u:hunter2@h/db", "mysql://u:hunter2@h/db",
+		"mysql+asyncpg://u:hunter2@h/db", "postgress://u:hunter2@h/db",
 		"postgres:/u:hunter2@h/db", "host=h password=hunter2", " postgres://u:hunter2@h/db",
-		"postgres://u:hunter%zz@h/db", "postgres://u:hunter2@h:abc/db", "postgres://u:hunter 2@h/db", "postgres://u:hun#hunter@h/db", "postgres://u:hunter/2@h/db",
+		"postgres://u:hunter%zz@h/db", "postgres://u:hunter2@h:abc/db",
+		"postgres://u:hunter 2@h/db", "postgres://u:hun#hunter@h/db", "postgres://u:hunter/2@h/db",
 		"sqlite://", "sqlite+aiosqlite://", "sqlite+aiosqlite:///", "sqlite://:memory:", "sqlite+aiosqlite:///:memory:",
 		"sqlite://tasks.db?mode=hunter", "sqlite+aiosqlite:///./todo.db?timeout=5", "sqlite://tasks.db?",
 	} {
@@ -340,9 +355,18 @@ func TestTheIssuerIsMadeOfItsFourSettings(t *testing.T) {
 		want     [3]string // where the keys are, iss, aud
 	}{
 		{nil, [3]string{}},
-		{[]string{"BETTER_AUTH_URL", "https://App.Example.com:443/"}, [3]string{"https://app.example.com/api/auth/jwks", "https://app.example.com", "https://app.example.com"}},
-		{[]string{"BETTER_AUTH_URL", "http://localhost:3000"}, [3]string{"http://localhost:3000/api/auth/jwks", "http://localhost:3000", "http://localhost:3000"}},
-		{[]string{"BETTER_AUTH_URL", "https://app.example.com/auth/"}, [3]string{"https://app.example.com/auth/jwks", "https://app.example.com", "https://app.example.com"}},
+		{
+			[]string{"BETTER_AUTH_URL", "https://App.Example.com:443/"},
+			[3]string{"https://app.example.com/api/auth/jwks", "https://app.example.com", "https://app.example.com"},
+		},
+		{
+			[]string{"BETTER_AUTH_URL", "http://localhost:3000"},
+			[3]string{"http://localhost:3000/api/auth/jwks", "http://localhost:3000", "http://localhost:3000"},
+		},
+		{
+			[]string{"BETTER_AUTH_URL", "https://app.example.com/auth/"},
+			[3]string{"https://app.example.com/auth/jwks", "https://app.example.com", "https://app.example.com"},
+		},
 		{
 			[]string{"BETTER_AUTH_URL", "https://app.example.com", "JWKS_URL", "http://web:3000/api/auth/jwks", "JWT_AUDIENCE", "tasks"},
 			[3]string{"http://web:3000/api/auth/jwks", "https://app.example.com", "tasks"},

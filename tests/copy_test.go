@@ -81,7 +81,8 @@ func leftEmpty(t testing.TB, target string) {
 		return
 	}
 	var tables int
-	require.NoError(t, openDirectly(t, target).QueryRow("SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace").Scan(&tables))
+	require.NoError(t, openDirectly(t, target).
+		QueryRow("SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace").Scan(&tables))
 	require.Zero(t, tables)
 }
 
@@ -112,7 +113,12 @@ func addTasks(t testing.TB, s *server, count int, description string) {
 	}
 	for i := range count {
 		at := start.Add(time.Duration(i) * 1000003 * time.Microsecond)
-		tasks = append(tasks, models.Task{Owner: models.Owner{UserID: users[i%7].ID}, TaskInput: models.TaskInput{Title: fmt.Sprintf("task %d", i), Description: &description}, Completed: i%3 == 0, Timestamps: models.Timestamps{CreatedAt: at, UpdatedAt: at.Add(time.Duration(i) * time.Microsecond)}})
+		tasks = append(tasks, models.Task{
+			Owner:      models.Owner{UserID: users[i%7].ID},
+			TaskInput:  models.TaskInput{Title: fmt.Sprintf("task %d", i), Description: &description},
+			Completed:  i%3 == 0,
+			Timestamps: models.Timestamps{CreatedAt: at, UpdatedAt: at.Add(time.Duration(i) * time.Microsecond)},
+		})
 	}
 	db := models.AcrossOwners(s.db)
 	require.NoError(t, db.Create(&users).Error)
@@ -124,18 +130,25 @@ func TestACopyKeepsEveryTaskAndUserExactly(t *testing.T) {
 		from, to := newSource(t), newTarget(t)
 		source := newServer(t, from)
 		addTasks(t, source, 2345, "")
-		users := []string{"ann", "Ann", "änn", "a b", "a-b", "a_b", "Z", "_", "日本 ' OR 1=1", "2026-01-08", "\U0001F600", "\uffff", strings.Repeat("é", 255)}
+		users := []string{
+			"ann", "Ann", "änn", "a b", "a-b", "a_b", "Z", "_", "日本 ' OR 1=1", "2026-01-08", "\U0001F600", "\uffff", strings.Repeat("é", 255),
+		}
 		for _, user := range users {
-			for _, text := range []string{"x", "2026-01-08 10:30:00", "null", `a "quoted" \N \. 'text'`, "line\r\nbreak\ttab\v", " \u00a0x\u200d", "e\u0301é", "\U0001F600\ufeff", strings.Repeat("é", 200)} {
-				created := decode[task](t, source.as(user).call(t, 201, "POST", "/api/tasks", map[string]any{"title": text, "description": text + text}))
+			for _, text := range []string{
+				"x", "2026-01-08 10:30:00", "null", `a "quoted" \N \. 'text'`, "line\r\nbreak\ttab\v",
+				" \u00a0x\u200d", "e\u0301é", "\U0001F600\ufeff", strings.Repeat("é", 200),
+			} {
+				body := map[string]any{"title": text, "description": text + text}
+				created := decode[task](t, source.as(user).call(t, 201, "POST", "/api/tasks", body))
 				source.as(user).call(t, 200, "PATCH", path(created.ID)+"/complete")
 			}
 			gone := source.as(user).create(t, "gone")
 			source.as(user).call(t, 204, "DELETE", path(gone.ID))
 		}
 		db := models.AcrossOwners(source.db)
-		require.NoError(t, db.Create(&models.User{ID: "without a task", CreatedAt: time.Date(1999, 12, 31, 23, 59, 59, 999999000, time.UTC)}).Error)
-		require.NoError(t, db.Model(&models.Task{}).Where("id = 1").Update("updated_at", time.Date(9999, 12, 31, 23, 59, 59, 999999000, time.UTC)).Error)
+		early, late := time.Date(1999, 12, 31, 23, 59, 59, 999999000, time.UTC), time.Date(9999, 12, 31, 23, 59, 59, 999999000, time.UTC)
+		require.NoError(t, db.Create(&models.User{ID: "without a task", CreatedAt: early}).Error)
+		require.NoError(t, db.Model(&models.Task{}).Where("id = 1").Update("updated_at", late).Error)
 		require.NoError(t, db.Model(&models.Task{}).Where("id = 2").Update("updated_at", time.Date(1, 1, 1, 0, 0, 0, 1000, time.UTC)).Error)
 		if strings.HasPrefix(from, "postgres:") { // in another order than that of the bytes
 			for _, column := range []string{"users ALTER id", "tasks ALTER user_id"} {
@@ -280,7 +293,9 @@ func TestATargetThatCannotBeWrittenIsRefused(t *testing.T) {
 		h := newHome(t)
 		h.write(t, "left.db-wal", "what another database left", 0o600)
 		for to, why := range map[string]string{
-			"sqlite://missing/copy.db": "there is no directory " + h.path("missing"), "sqlite://left.db": "left.db-wal", "sqlite://" + string(h): "exists",
+			"sqlite://missing/copy.db":            "there is no directory " + h.path("missing"),
+			"sqlite://left.db":                    "left.db-wal",
+			"sqlite://" + string(h):               "exists",
 			"postgres://u:hunter2@127.0.0.1:1/db": "connection refused",
 		} {
 			t.Run(why, func(t *testing.T) {
@@ -300,8 +315,9 @@ func TestACopyOnlyReadsItsSourceAndNeedsNoListOfUsers(t *testing.T) {
 		} {
 			t.Run(name, func(t *testing.T) {
 				from, to := newSource(t), newTarget(t)
-				create, list := "CREATE TABLE tasks (id INTEGER NOT NULL PRIMARY KEY, user_id VARCHAR NOT NULL, title VARCHAR(200) NOT NULL, description VARCHAR, completed BOOLEAN NOT NULL, created_at DATETIME NOT NULL, updated_at DATETIME NOT NULL)",
-					"CREATE TABLE users (id TEXT PRIMARY KEY, created_at DATETIME)"
+				create := "CREATE TABLE tasks (id INTEGER NOT NULL PRIMARY KEY, user_id VARCHAR NOT NULL, title VARCHAR(200) NOT NULL," +
+					" description VARCHAR, completed BOOLEAN NOT NULL, created_at DATETIME NOT NULL, updated_at DATETIME NOT NULL)"
+				list := "CREATE TABLE users (id TEXT PRIMARY KEY, created_at DATETIME)"
 				if strings.HasPrefix(from, "postgres:") {
 					create, list = strings.ReplaceAll(create, "DATETIME", "TIMESTAMP"), strings.ReplaceAll(list, "DATETIME", "TIMESTAMPTZ")
 				}
@@ -313,7 +329,8 @@ func TestACopyOnlyReadsItsSourceAndNeedsNoListOfUsers(t *testing.T) {
 					"INSERT INTO tasks VALUES (8, 'bob', 'first', '', true, '2026-01-07 10:30:00', '2026-01-09 10:30:00')",
 					"INSERT INTO tasks VALUES (9, 'ann', 'x', NULL, false, '2026-01-06 10:30:00', '2026-01-09 10:30:00')")
 				if strings.HasPrefix(from, "postgres:") {
-					_, err := direct.Exec("DO $$ BEGIN EXECUTE 'ALTER DATABASE ' || current_database() || ' SET default_transaction_read_only = on'; END $$")
+					_, err := direct.Exec("DO $$ BEGIN EXECUTE 'ALTER DATABASE ' || current_database() ||" +
+						" ' SET default_transaction_read_only = on'; END $$")
 					require.NoError(t, err)
 				}
 				before := contents(t, from)
@@ -322,7 +339,10 @@ func TestACopyOnlyReadsItsSourceAndNeedsNoListOfUsers(t *testing.T) {
 
 				target := newServer(t, to)
 				made, tasks := rows(t, target.db)
-				want := []models.User{{ID: "ann", CreatedAt: time.Date(2026, 1, 6, 10, 30, 0, 0, time.UTC)}, {ID: "bob", CreatedAt: time.Date(2026, 1, 7, 10, 30, 0, 0, time.UTC)}}
+				want := []models.User{
+					{ID: "ann", CreatedAt: time.Date(2026, 1, 6, 10, 30, 0, 0, time.UTC)},
+					{ID: "bob", CreatedAt: time.Date(2026, 1, 7, 10, 30, 0, 0, time.UTC)},
+				}
 				if name == "a short list" {
 					want[0].CreatedAt = time.Date(2026, 1, 2, 3, 4, 5, 678901000, time.UTC)
 					want = append(want, models.User{ID: "idle", CreatedAt: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)})
@@ -345,7 +365,8 @@ func contents(t testing.TB, databaseURL string) (all string) {
 		return fmt.Sprintf("%x", sha256.Sum256(bytes))
 	}
 	require.NoError(t, openDirectly(t, databaseURL).QueryRow(
-		"SELECT database_to_xml(true, true, '')::text || (SELECT string_agg(relname, ' ' ORDER BY relname) FROM pg_class WHERE relnamespace = 'public'::regnamespace)").Scan(&all))
+		"SELECT database_to_xml(true, true, '')::text ||"+
+			" (SELECT string_agg(relname, ' ' ORDER BY relname) FROM pg_class WHERE relnamespace = 'public'::regnamespace)").Scan(&all))
 	return all
 }
 

@@ -15,7 +15,9 @@ import (
 )
 
 // documentationRoutes are the paths of the routes that the document leaves out.
-var documentationRoutes = []string{"/", "/docs/", "/docs/*", "/docs/index.html", "/docs/doc.json", "/swagger/*", "/openapi.json", "/openapi.yaml"}
+var documentationRoutes = []string{
+	"/", "/docs/", "/docs/*", "/docs/index.html", "/docs/doc.json", "/swagger/*", "/openapi.json", "/openapi.yaml",
+}
 
 func TestTheDocumentAndTheRoutesAreTheSame(t *testing.T) {
 	t.Parallel()
@@ -49,7 +51,9 @@ func TestTheDocumentIsValidAndNamesTheOperationsAsClientsKnowThem(t *testing.T) 
 			require.NotEmpty(t, operation.Description, operation.OperationID)
 		}
 	}
-	for _, known := range []string{"list_tasks", "create_task", "get_task", "update_task", "patch_task", "toggle_task_completion", "delete_task", "health", "ready"} {
+	for _, known := range []string{
+		"list_tasks", "create_task", "get_task", "update_task", "patch_task", "toggle_task_completion", "delete_task", "health", "ready",
+	} {
 		require.Contains(t, names, known)
 	}
 }
@@ -92,7 +96,8 @@ func TestTheCommandOpenAPIPrintsTheDocumentThatIsServed(t *testing.T) {
 func TestEveryWayLeadsToTheDocsPage(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *server) {
 		for path, location := range map[string]string{
-			"/": "docs/", "/swagger": "docs/", "/swagger/": "../docs/", "/swagger/index.html": "../docs/", "/swagger/a/b?c=/d": "../../docs/", "/docs": "docs/",
+			"/": "docs/", "/swagger": "docs/", "/swagger/": "../docs/",
+			"/swagger/index.html": "../docs/", "/swagger/a/b?c=/d": "../../docs/", "/docs": "docs/",
 		} {
 			got := s.send(t, request{method: "GET", path: path, header: map[string]string{"X-Forwarded-Prefix": "//evil.example"}})
 			require.Equal(t, 302, got.StatusCode, path)

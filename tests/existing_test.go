@@ -15,18 +15,21 @@ import (
 	"taskapi/models/database"
 )
 
-const existingTasks = "CREATE TABLE tasks (%s, %s NOT NULL, title TEXT NOT NULL, description TEXT, %s NOT NULL, created_at TIMESTAMP NOT NULL, updated_at TIMESTAMP NOT NULL)"
+const existingTasks = "CREATE TABLE tasks (%s, %s NOT NULL, title TEXT NOT NULL, description TEXT, %s NOT NULL," +
+	" created_at TIMESTAMP NOT NULL, updated_at TIMESTAMP NOT NULL)"
 
 // existingTables are tables of other programs with the names of the program's tables, each with words of the refusal.
 var existingTables = map[string]string{
-	"CREATE TABLE tasks (name VARCHAR(100) NOT NULL)":                                                               "it has no column id",
-	"CREATE TABLE tasks (id SERIAL PRIMARY KEY, title TEXT NOT NULL)":                                               "it has no column user_id",
-	"CREATE TABLE users (id SERIAL PRIMARY KEY, email TEXT NOT NULL)":                                               "its column id is of type integer: if it holds the accounts, set auth_users_table=users",
-	fmt.Sprintf(existingTasks, "id UUID PRIMARY KEY", "user_id TEXT", "completed BOOLEAN"):                          "its column id is of type uuid",
-	fmt.Sprintf(existingTasks, "id BIGINT NOT NULL PRIMARY KEY", "user_id TEXT", "completed BOOLEAN"):               "its column id demands a value",
-	fmt.Sprintf(existingTasks, "id SERIAL PRIMARY KEY", "user_id INTEGER", "completed BOOLEAN"):                     "its column user_id is of type integer",
-	fmt.Sprintf(existingTasks, "id SERIAL PRIMARY KEY", "user_id TEXT", "completed CHAR(1)"):                        "its column completed is of type char",
-	fmt.Sprintf(existingTasks, "id SERIAL PRIMARY KEY", "project TEXT NOT NULL, user_id TEXT", "completed BOOLEAN"): "its column project demands a value",
+	"CREATE TABLE tasks (name VARCHAR(100) NOT NULL)":                 "it has no column id",
+	"CREATE TABLE tasks (id SERIAL PRIMARY KEY, title TEXT NOT NULL)": "it has no column user_id",
+	"CREATE TABLE users (id SERIAL PRIMARY KEY, email TEXT NOT NULL)": "its column id is of type integer:" +
+		" if it holds the accounts, set auth_users_table=users",
+	fmt.Sprintf(existingTasks, "id UUID PRIMARY KEY", "user_id TEXT", "completed BOOLEAN"):            "its column id is of type uuid",
+	fmt.Sprintf(existingTasks, "id BIGINT NOT NULL PRIMARY KEY", "user_id TEXT", "completed BOOLEAN"): "its column id demands a value",
+	fmt.Sprintf(existingTasks, "id SERIAL PRIMARY KEY", "user_id INTEGER", "completed BOOLEAN"):       "its column user_id is of type integer",
+	fmt.Sprintf(existingTasks, "id SERIAL PRIMARY KEY", "user_id TEXT", "completed CHAR(1)"):          "its column completed is of type char",
+	fmt.Sprintf(existingTasks, "id SERIAL PRIMARY KEY", "project TEXT NOT NULL, user_id TEXT",
+		"completed BOOLEAN"): "its column project demands a value",
 }
 
 func TestATableOfAnotherProgramStopsTheStartAndIsLeftAsItIs(t *testing.T) {
@@ -44,7 +47,8 @@ func TestATableOfAnotherProgramStopsTheStartAndIsLeftAsItIs(t *testing.T) {
 				}
 				direct := openDirectly(t, databaseURL, "DROP TABLE IF EXISTS tasks, users", table)
 				schema := func() (text string) {
-					require.NoError(t, direct.QueryRow(`SELECT string_agg(attrelid::regclass || ' ' || attname || ' ' || format_type(atttypid, atttypmod), ',')
+					require.NoError(t, direct.QueryRow(`
+						SELECT string_agg(attrelid::regclass || ' ' || attname || ' ' || format_type(atttypid, atttypmod), ',')
 						FROM pg_attribute JOIN pg_class ON attrelid = pg_class.oid WHERE relnamespace = 'public'::regnamespace`).Scan(&text))
 					return text
 				}
@@ -146,7 +150,8 @@ func TestAFileThatIsNoSoundDatabaseOfOursStopsTheStartAndIsLeftAsItIs(t *testing
 
 func TestADatabaseThatHoldsOnlyOtherTablesIsShared(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, databaseURL string) {
-		direct := openDirectly(t, databaseURL, `CREATE TABLE "user" (id TEXT PRIMARY KEY, email TEXT NOT NULL)`, `INSERT INTO "user" VALUES ('1', 'ann@example.com')`)
+		direct := openDirectly(t, databaseURL, `CREATE TABLE "user" (id TEXT PRIMARY KEY, email TEXT NOT NULL)`,
+			`INSERT INTO "user" VALUES ('1', 'ann@example.com')`)
 		newServer(t, databaseURL).as("ann").create(t, "x")
 		var email string
 		require.NoError(t, direct.QueryRow(`SELECT email FROM "user"`).Scan(&email))

@@ -72,19 +72,23 @@ func forgeries(t testing.TB, auth *issuer, ed, rs signingKey) (all []forgery) {
 		if strings.Contains(alg.Alg(), "S") && !strings.HasPrefix(alg.Alg(), "E") {
 			reason = token.BadSignature
 		}
-		add("an HMAC of the secret as a signature of "+alg.Alg(), reason, hmac.sign(t, map[string]any{"alg": alg.Alg()}, auth.stock("ann", owner)))
+		add("an HMAC of the secret as a signature of "+alg.Alg(), reason,
+			hmac.sign(t, map[string]any{"alg": alg.Alg()}, auth.stock("ann", owner)))
 	}
 
 	attackers := newKey(t, ed.id, jwt.SigningMethodEdDSA)
 	for name, header := range map[string]any{
-		"jwk": attackers.jwk(map[string]any{"kid": "own"}), "jku": auth.origin() + "/own", "x5u": auth.origin() + "/own.pem", "x5c": []string{encode(der)},
+		"jwk": attackers.jwk(map[string]any{"kid": "own"}), "jku": auth.origin() + "/own",
+		"x5u": auth.origin() + "/own.pem", "x5c": []string{encode(der)},
 	} {
-		add("a key of the attacker in the header: "+name, token.BadSignature, attackers.sign(t, map[string]any{name: header}, auth.stock("ann", nil)))
+		add("a key of the attacker in the header: "+name, token.BadSignature,
+			attackers.sign(t, map[string]any{name: header}, auth.stock("ann", nil)))
 		add("a key of the attacker in the header, unnamed: "+name, token.NoKeyID,
 			attackers.sign(t, map[string]any{name: header, "kid": nil}, auth.stock("ann", nil)))
 	}
 	for _, kid := range []any{
-		"../../../../dev/null", "/dev/null", "' OR '1'='1", "k' UNION SELECT 'x", auth.origin() + "/own", "$(id)", "k\u0000", " " + ed.id, strings.Repeat("k", 4000),
+		"../../../../dev/null", "/dev/null", "' OR '1'='1", "k' UNION SELECT 'x",
+		auth.origin() + "/own", "$(id)", "k\u0000", " " + ed.id, strings.Repeat("k", 4000),
 	} {
 		add(fmt.Sprintf("the kid %.40q", kid), token.UnknownKey, attackers.sign(t, map[string]any{"kid": kid}, auth.stock("ann", nil)))
 	}
@@ -130,7 +134,9 @@ func forgeries(t testing.TB, auth *issuer, ed, rs signingKey) (all []forgery) {
 	} {
 		add("the header "+header, token.Malformed, signHeader(t, ed, fmt.Sprintf(header, ed.id), payload(owner)))
 	}
-	for _, typ := range []any{"", "JOSE", "id+jwt", "dpop+jwt", "logout+jwt", "JWT ", "text/jwt", "application/", "at+jwt; v=1", 1, nil, []string{"JWT"}} {
+	for _, typ := range []any{
+		"", "JOSE", "id+jwt", "dpop+jwt", "logout+jwt", "JWT ", "text/jwt", "application/", "at+jwt; v=1", 1, nil, []string{"JWT"},
+	} {
 		header, err := json.Marshal(map[string]any{"alg": "EdDSA", "kid": ed.id, "typ": typ})
 		require.NoError(t, err)
 		add(fmt.Sprintf("typ %#v", typ), token.WrongType, signHeader(t, ed, string(header), payload(owner)))
@@ -144,13 +150,16 @@ func forgeries(t testing.TB, auth *issuer, ed, rs signingKey) (all []forgery) {
 	}
 
 	// Claims that the trusted key signed for another purpose.
-	for name, claims := range map[string]map[string]any{"sub": {"sub": "ann"}, "user_id": {"user_id": "ann"}, "iss": {"iss": auth.origin()}, "exp": {"exp": 9999999999}} {
+	for name, claims := range map[string]map[string]any{
+		"sub": {"sub": "ann"}, "user_id": {"user_id": "ann"}, "iss": {"iss": auth.origin()}, "exp": {"exp": 9999999999},
+	} {
 		once, err := json.Marshal(claims)
 		require.NoError(t, err)
 		twice := strings.TrimSuffix(payload(owner), "}") + "," + strings.TrimPrefix(string(once), "{")
 		add("the claim "+name+" twice", token.Malformed, signText(t, ed, twice))
 	}
-	add("an \\u-escaped name beside the plain one", token.Malformed, signText(t, ed, strings.TrimSuffix(payload(nil), "}")+`,"\u0073ub":"bob"}`))
+	add("an \\u-escaped name beside the plain one", token.Malformed,
+		signText(t, ed, strings.TrimSuffix(payload(nil), "}")+`,"\u0073ub":"bob"}`))
 	later := time.Now().Add(time.Hour).Unix()
 	for _, c := range []struct {
 		attack string
@@ -231,7 +240,7 @@ func TestForgedTokensAreAllTheSame401(t *testing.T) {
 		ed, rs := newKey(t, "ed", jwt.SigningMethodEdDSA), newKey(t, "rs", jwt.SigningMethodRS256)
 		auth := newIssuer(t, ed, rs)
 		s := newServerOf(t, auth, databaseURL)
-		require.Equal(t, 200, s.send(t, request{method: "GET", path: "/api/tasks", header: bearer(ed.sign(t, nil, auth.stock("ann", nil)))}).StatusCode)
+		require.Equal(t, 200, s.statusOf(t, ed.sign(t, nil, auth.stock("ann", nil))))
 		for _, f := range forgeries(t, auth, ed, rs) {
 			t.Run(f.attack, func(t *testing.T) { requireRefusal(t, s, f.reason, f.token) })
 		}
@@ -252,10 +261,13 @@ func TestKeysThatArePublishedForSomethingElseVerifyNothing(t *testing.T) {
 	s := newServerOf(t, auth, newSQLite(t))
 	claims := auth.stock("ann", map[string]any{"user_id": "ann"})
 	for attack, f := range map[string]forgery{
-		"HS256 with a symmetric key of the set":   {reason: token.BadSignature, token: secret.sign(t, nil, claims)},
-		"EdDSA with a symmetric key of the set":   {reason: token.WrongKey, token: secret.sign(t, map[string]any{"alg": "EdDSA"}, claims)},
-		"a key for encryption":                    {reason: token.WrongKey, token: encrypts.sign(t, nil, claims)},
-		"PS256 with a key that is for RS256":      {reason: token.WrongKey, token: signingKey{id: "declares", method: jwt.SigningMethodPS256, private: declares.private}.sign(t, nil, claims)},
+		"HS256 with a symmetric key of the set": {reason: token.BadSignature, token: secret.sign(t, nil, claims)},
+		"EdDSA with a symmetric key of the set": {reason: token.WrongKey, token: secret.sign(t, map[string]any{"alg": "EdDSA"}, claims)},
+		"a key for encryption":                  {reason: token.WrongKey, token: encrypts.sign(t, nil, claims)},
+		"PS256 with a key that is for RS256": {
+			reason: token.WrongKey,
+			token:  signingKey{id: "declares", method: jwt.SigningMethodPS256, private: declares.private}.sign(t, nil, claims),
+		},
 		"ES256 with a key on another curve":       {reason: token.WrongKey, token: p384.sign(t, map[string]any{"alg": "ES256"}, claims)},
 		"ES512 with a key on another curve":       {reason: token.WrongKey, token: p384.sign(t, map[string]any{"alg": "ES512"}, claims)},
 		"ES384 with a key on another curve":       {reason: token.WrongKey, token: p256.sign(t, map[string]any{"alg": "ES384"}, claims)},

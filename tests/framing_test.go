@@ -156,10 +156,12 @@ func TestChunksThatAreNotWellFormedAreRefused(t *testing.T) {
 	s.listen(t)
 	requireNothingHidden(t, s, 400, badChunks())
 	requireNothingHidden(t, s, 413, map[string]string{
-		"a size over the limit":      rawCreate("Transfer-Encoding: chunked\r\n", "20001\r\n"+outer),
-		"the largest size":           rawCreate("Transfer-Encoding: chunked\r\n", "7ffffffffffffff\r\n"+outer),
-		"many chunks without an end": rawCreate("Transfer-Encoding: chunked\r\n", strings.Repeat("1000\r\n"+strings.Repeat(" ", 0x1000)+"\r\n", 40)),
-		"a body just above 64 KiB":   rawCreate("Transfer-Encoding: chunked\r\nConnection: close\r\n", strings.Repeat("1\r\n \r\n", 64<<10+1)+"0\r\n\r\n"),
+		"a size over the limit": rawCreate("Transfer-Encoding: chunked\r\n", "20001\r\n"+outer),
+		"the largest size":      rawCreate("Transfer-Encoding: chunked\r\n", "7ffffffffffffff\r\n"+outer),
+		"many chunks without an end": rawCreate("Transfer-Encoding: chunked\r\n",
+			strings.Repeat("1000\r\n"+strings.Repeat(" ", 0x1000)+"\r\n", 40)),
+		"a body just above 64 KiB": rawCreate("Transfer-Encoding: chunked\r\nConnection: close\r\n",
+			strings.Repeat("1\r\n \r\n", 64<<10+1)+"0\r\n\r\n"),
 	})
 }
 
@@ -209,18 +211,25 @@ func TestABodyEndsWhereItsLengthSays(t *testing.T) {
 
 	require.Equal(t, []int{201, 201}, statuses(s.exchange(t, sized(outer)+second)), "pipelined")
 	require.Equal(t, []int{201, 201}, statuses(s.exchange(t, rawCreate("Content-Length: 0017\r\n", outer)+second)), "zeros before the length")
-	require.Equal(t, []int{201, 400}, statuses(s.exchange(t, sized(outer)+`{"title":"rest"}`+"\r\n\r\n"+second)), "more body than was announced is not skipped over")
-	require.Equal(t, []int{422, 400}, statuses(s.exchange(t, rawCreate("Content-Length: 5\r\n", outer)+second)), "less is announced than is sent")
+	require.Equal(t, []int{201, 400}, statuses(s.exchange(t, sized(outer)+`{"title":"rest"}`+"\r\n\r\n"+second)),
+		"more body than was announced is not skipped over")
+	require.Equal(t, []int{422, 400}, statuses(s.exchange(t, rawCreate("Content-Length: 5\r\n", outer)+second)),
+		"less is announced than is sent")
 	require.Equal(t, []int{422, 400}, statuses(s.exchange(t, rawCreate("", outer)+second)), "no length is no body")
 	require.Equal(t, []int{400}, statuses(s.exchange(t, rawCreate("Content-Length: 18\r\n", outer))), "more is announced than is sent")
-	for _, cut := range []string{"", "11", "11\r\n", "11\r\n{", "11\r\n" + outer, "11\r\n" + outer + "\r\n", "11\r\n" + outer + "\r\n0", "11\r\n" + outer + "\r\n0\r"} {
+	for _, cut := range []string{
+		"", "11", "11\r\n", "11\r\n{", "11\r\n" + outer, "11\r\n" + outer + "\r\n", "11\r\n" + outer + "\r\n0", "11\r\n" + outer + "\r\n0\r",
+	} {
 		require.Subset(t, []int{400}, statuses(s.exchange(t, rawCreate("Transfer-Encoding: chunked\r\n", cut))), "%q is no whole body", cut)
 	}
 	require.Len(t, s.as("ann").list(t), 5)
 
 	// Content-Length counts even if no handler reads the body.
 	id := s.as("ann").create(t, "x").ID
-	for method, target := range map[string]string{"GET": path(id), "PATCH": path(id) + "/complete", "OPTIONS": path(id), "TRACE": path(id), "get": path(id), "PURGE": path(id), "DELETE": path(id)} {
+	for method, target := range map[string]string{
+		"GET": path(id), "PATCH": path(id) + "/complete", "OPTIONS": path(id),
+		"TRACE": path(id), "get": path(id), "PURGE": path(id), "DELETE": path(id),
+	} {
 		hidden := withToken(t, sized(`{"title":"smuggled"}`))
 		head := method + " " + target + " HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer TOKEN\r\n"
 		got := s.exchange(t, head+"Content-Length: "+strconv.Itoa(len(hidden))+"\r\n\r\n"+hidden+"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -234,7 +243,9 @@ func TestACompressedBodyIsRefusedWhateverIsInIt(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, newSQLite(t))
 	s.listen(t)
-	for _, coding := range []string{"gzip", "br", "deflate", "zstd", "compress", "x-gzip", "GZIP", "gzip, gzip", "identity, gzip", "gzip, identity", "made-up"} {
+	for _, coding := range []string{
+		"gzip", "br", "deflate", "zstd", "compress", "x-gzip", "GZIP", "gzip, gzip", "identity, gzip", "gzip, identity", "made-up",
+	} {
 		for _, body := range []string{outer, "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"} {
 			t.Run(fmt.Sprintf("%s, %.12q", coding, body), func(t *testing.T) {
 				got := s.exchange(t, rawCreate("Content-Encoding: "+coding+"\r\nContent-Length: "+strconv.Itoa(len(body))+"\r\n", body))

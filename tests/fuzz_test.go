@@ -25,7 +25,10 @@ func FuzzBody(f *testing.F) {
 	for body := range bodies {
 		f.Add([]byte(body))
 	}
-	for _, body := range []string{`{"title":"x"}`, `{"title":"x","description":"\ud83d\ude00"}`, `{"title":"a","title":"b"}`, "{\"title\":\"\xff\"}", strings.Repeat("[", 70000), `{"title":"x"}{}`} {
+	for _, body := range []string{
+		`{"title":"x"}`, `{"title":"x","description":"\ud83d\ude00"}`, `{"title":"a","title":"b"}`,
+		"{\"title\":\"\xff\"}", strings.Repeat("[", 70000), `{"title":"x"}{}`,
+	} {
 		f.Add([]byte(body))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
@@ -75,8 +78,11 @@ func FuzzGadget(f *testing.F) {
 func FuzzAuthorization(f *testing.F) {
 	s := newServer(f, newSQLite(f))
 	good := "Bearer " + tokenOf(f, "ann")
-	for _, seed := range []string{"", "Bearer", "Bearer ", "Bearer a.b.c", "Bearer ..", "Basic YTpi", "bearer " + strings.Repeat("a.", 4000), good[:len(good)-1], good + "A",
-		"Bearer " + forge(`{"alg":"none"}`, `{}`), "Bearer " + forge(`{"alg":"HS256"}`, `{"user_id":{}}`), "Bearer " + forge(`{"alg":"HS256","crit":1}`, `[`)} {
+	for _, seed := range []string{
+		"", "Bearer", "Bearer ", "Bearer a.b.c", "Bearer ..", "Basic YTpi",
+		"bearer " + strings.Repeat("a.", 4000), good[:len(good)-1], good + "A", "Bearer " + forge(`{"alg":"none"}`, `{}`),
+		"Bearer " + forge(`{"alg":"HS256"}`, `{"user_id":{}}`), "Bearer " + forge(`{"alg":"HS256","crit":1}`, `[`),
+	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, authorization string) {
@@ -91,7 +97,10 @@ func FuzzAuthorization(f *testing.F) {
 func FuzzPathID(f *testing.F) {
 	s := newServer(f, newSQLite(f))
 	mine := s.as("ann").create(f, "mine")
-	for _, seed := range []string{"0", "-1", "1.0", "abc", "9223372036854775808", "1/complete", "../tasks", "1 OR 1=1", "\x00", "\xff", "%", "１", "1?status=all", "1;2", "//"} {
+	for _, seed := range []string{
+		"0", "-1", "1.0", "abc", "9223372036854775808", "1/complete", "../tasks",
+		"1 OR 1=1", "\x00", "\xff", "%", "１", "1?status=all", "1;2", "//",
+	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, id string) {
@@ -104,7 +113,10 @@ func FuzzPathID(f *testing.F) {
 
 func FuzzQuery(f *testing.F) {
 	s := newServer(f, newSQLite(f))
-	for _, seed := range []string{"status=all", "status=pending&status=completed", "status=%00", "status", "=", "&&&", "status[]=all", "STATUS=all", "status=all%", "status=' OR 1=1--", "+=+"} {
+	for _, seed := range []string{
+		"status=all", "status=pending&status=completed", "status=%00", "status", "=",
+		"&&&", "status[]=all", "STATUS=all", "status=all%", "status=' OR 1=1--", "+=+",
+	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, query string) {
@@ -194,8 +206,11 @@ func FuzzRequest(f *testing.F) {
 	for _, body := range goodChunks {
 		f.Add([]byte(rawCreate("Transfer-Encoding: chunked\r\n", body) + sized(outer)))
 	}
-	for _, line := range []string{"GET /api/tasks?status=all", "PATCH /api/tasks/1/complete", "DELETE /api/tasks/1", "PUT /api/tasks/1", "GET /docs/", "OPTIONS /api/tasks"} {
-		f.Add([]byte(line + " HTTP/1.1\r\nHost: x\r\nOrigin: https://app.example.com\r\nAuthorization: Bearer TOKEN\r\nContent-Length: 2\r\n\r\n{}" + sized(outer)))
+	for _, line := range []string{
+		"GET /api/tasks?status=all", "PATCH /api/tasks/1/complete", "DELETE /api/tasks/1", "PUT /api/tasks/1", "GET /docs/", "OPTIONS /api/tasks",
+	} {
+		f.Add([]byte(line + " HTTP/1.1\r\nHost: x\r\nOrigin: https://app.example.com\r\nAuthorization: Bearer TOKEN\r\n" +
+			"Content-Length: 2\r\n\r\n{}" + sized(outer)))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		if bytes.Contains(raw, []byte("HEAD ")) {

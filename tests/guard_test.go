@@ -250,8 +250,10 @@ func TestAnOwnerNeverChanges(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *server) {
 		before := s.as("ann").create(t, "ann's")
 		mine := s.db.Scopes(models.OwnedBy("ann")).Session(&gorm.Session{})
-		require.NoError(t, mine.Model(&models.Task{Owner: models.Owner{ID: before.ID}}).Updates(map[string]any{"user_id": "bob", "created_at": nil, "title": "same"}).Error)
-		require.ErrorIs(t, mine.Model(&models.Task{Owner: models.Owner{ID: before.ID}}).Select("*").Updates(models.NewTask("bob", models.TaskInput{Title: "same"})).Error, models.ErrStructUpdate)
+		require.NoError(t, mine.Model(&models.Task{Owner: models.Owner{ID: before.ID}}).
+			Updates(map[string]any{"user_id": "bob", "created_at": nil, "title": "same"}).Error)
+		require.ErrorIs(t, mine.Model(&models.Task{Owner: models.Owner{ID: before.ID}}).Select("*").
+			Updates(models.NewTask("bob", models.TaskInput{Title: "same"})).Error, models.ErrStructUpdate)
 		after := s.as("ann").list(t)[0]
 		require.Equal(t, "ann", after.UserID)
 		require.Equal(t, before.CreatedAt, after.CreatedAt)

@@ -64,16 +64,24 @@ func TestEveryAnswerHasTheHeadersThatKeepBrowsersInBounds(t *testing.T) {
 			401: {method: "GET", path: "/api/tasks"},
 			405: {method: "DELETE", path: "/health"},
 			413: {method: "POST", path: "/api/tasks", user: "ann", body: strings.Repeat(" ", 70<<10)},
-			415: {method: "POST", path: "/api/tasks", user: "ann", body: "title=x", header: map[string]string{"Content-Type": "application/x-www-form-urlencoded"}},
+			415: {
+				method: "POST", path: "/api/tasks", user: "ann", body: "title=x",
+				header: map[string]string{"Content-Type": "application/x-www-form-urlencoded"},
+			},
 			422: {method: "POST", path: "/api/tasks", user: "ann", body: "{}"},
 			400: {method: "GET", path: "/api/tasks?status=done", user: "ann"},
 			302: {method: "GET", path: "/"},
-			204: {method: "OPTIONS", path: "/api/tasks", header: map[string]string{"Origin": "https://app.example.com", "Access-Control-Request-Method": "PUT"}},
+			204: {
+				method: "OPTIONS", path: "/api/tasks",
+				header: map[string]string{"Origin": "https://app.example.com", "Access-Control-Request-Method": "PUT"},
+			},
 		}
 		for status, r := range answers {
 			t.Run(strconv.Itoa(status), func(t *testing.T) { require.Equal(t, status, s.send(t, r).StatusCode) })
 		}
-		for _, path := range []string{"/health", "/ready", "/openapi.json", "/openapi.yaml", "/docs/", "/docs/index.html", "/docs/swagger-ui.css"} {
+		for _, path := range []string{
+			"/health", "/ready", "/openapi.json", "/openapi.yaml", "/docs/", "/docs/index.html", "/docs/swagger-ui.css",
+		} {
 			t.Run(path, func(t *testing.T) {
 				require.Equal(t, 200, s.send(t, request{method: "GET", path: path}).StatusCode)
 				require.Equal(t, 200, s.send(t, request{method: "HEAD", path: path}).StatusCode)

@@ -48,10 +48,12 @@ func TestTheHealthCommandFailsWithOneLineWhereNoHealthyServerAnswers(t *testing.
 		return portOf(t, other.Listener.Addr().String())
 	}
 	for name, c := range map[string]struct{ setting, says string }{
-		"nothing listens":      {fmt.Sprint("PORT=", port), "refused"},
-		"a fault":              {answering(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }), "500"},
-		"another server":       {answering(http.NotFound), "404"},
-		"led elsewhere":        {answering(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/docs/", http.StatusFound) }), "302"},
+		"nothing listens": {fmt.Sprint("PORT=", port), "refused"},
+		"a fault":         {answering(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }), "500"},
+		"another server":  {answering(http.NotFound), "404"},
+		"led elsewhere": {
+			answering(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/docs/", http.StatusFound) }), "302",
+		},
 		"no answer":            {answering(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }), "deadline exceeded"},
 		"a setting is not one": {"PORT=x", "PORT: "},
 	} {

@@ -38,7 +38,8 @@ func TestNoAcknowledgedTaskIsLostHoweverOftenTheProgramIsKilled(t *testing.T) {
 func TestASignalUnderLoadCutsOffNoAnswerAndDoesNothingThatIsNotAnswered(t *testing.T) {
 	buildProgram(t)
 	eachDatabase(t, func(t *testing.T, databaseURL string) {
-		h, setting, users := newHome(t), inProduction("DATABASE_URL="+databaseURL), []string{"ann", "ann", "ann", "ann", "bob", "bob", "bob", "bob"}
+		h, setting := newHome(t), inProduction("DATABASE_URL="+databaseURL)
+		users := []string{"ann", "ann", "ann", "ann", "bob", "bob", "bob", "bob"}
 		acknowledged := 0
 		for range 3 {
 			p := h.start(t, setting...)

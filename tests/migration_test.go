@@ -61,7 +61,8 @@ func TestASecondStartChangesNothing(t *testing.T) {
 		first.as("ann").call(t, 204, "DELETE", path(gone.ID))
 		db := models.AcrossOwners(first.db)
 		if db.Name() == "postgres" { // any change of the schema fails from here on
-			require.NoError(t, db.Exec(`CREATE FUNCTION refuse() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'DDL: %', tg_tag; END $$`).Error)
+			require.NoError(t, db.Exec(`CREATE FUNCTION refuse() RETURNS event_trigger LANGUAGE plpgsql
+				AS $$ BEGIN RAISE 'DDL: %', tg_tag; END $$`).Error)
 			require.NoError(t, db.Exec(`CREATE EVENT TRIGGER refuse ON ddl_command_start EXECUTE FUNCTION refuse()`).Error)
 			require.Error(t, db.Exec("CREATE TABLE x ()").Error)
 		}
@@ -106,7 +107,9 @@ func TestTheTableIsTheContractsOnPostgreSQL(t *testing.T) {
 		FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
 		WHERE attrelid = 'tasks'::regclass AND attnum > 0 ORDER BY attnum`))
 	constraints := rows(`SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'tasks'::regclass`)
-	for _, want := range []string{"PRIMARY KEY (id)", "FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE", "length((title)::text) >= 1"} {
+	for _, want := range []string{
+		"PRIMARY KEY (id)", "FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE", "length((title)::text) >= 1",
+	} {
 		require.True(t, slices.ContainsFunc(constraints, func(c string) bool { return strings.Contains(c, want) }), "%s in %s", want, constraints)
 	}
 	indexes := strings.Join(rows(`SELECT indexdef FROM pg_indexes WHERE tablename = 'tasks'`), "\n")
@@ -154,13 +157,15 @@ func TestATableOfTasksThatWasMadeElsewhereIsTakenOver(t *testing.T) {
 		database, err := config.ParseDatabaseURL(databaseURL)
 		require.NoError(t, err)
 		// As SQLModel creates it, with times in UTC without a zone.
-		create := "\nCREATE TABLE tasks (\n\tid INTEGER NOT NULL, \n\tuser_id VARCHAR NOT NULL, \n\ttitle VARCHAR(200) NOT NULL, \n\tdescription VARCHAR, \n" +
-			"\tcompleted BOOLEAN NOT NULL, \n\tcreated_at DATETIME NOT NULL, \n\tupdated_at DATETIME NOT NULL, \n\tPRIMARY KEY (id)\n)\n\n"
+		create := "\nCREATE TABLE tasks (\n\tid INTEGER NOT NULL, \n\tuser_id VARCHAR NOT NULL, \n\ttitle VARCHAR(200) NOT NULL, \n" +
+			"\tdescription VARCHAR, \n\tcompleted BOOLEAN NOT NULL, \n\tcreated_at DATETIME NOT NULL, \n" +
+			"\tupdated_at DATETIME NOT NULL, \n\tPRIMARY KEY (id)\n)\n\n"
 		if database.Engine == config.PostgreSQL {
 			create = strings.ReplaceAll(strings.Replace(create, "INTEGER", "SERIAL", 1), "DATETIME", "TIMESTAMP")
 		}
 		elsewhere := openDirectly(t, databaseURL, create, "CREATE INDEX ix_tasks_user_id ON tasks (user_id)",
-			"INSERT INTO tasks (user_id, title, description, completed, created_at, updated_at) VALUES ('ann', 'old', 'kept', true, '2026-01-08 10:30:00.123456', '2026-01-09 10:30:00.000000')")
+			"INSERT INTO tasks (user_id, title, description, completed, created_at, updated_at)"+
+				" VALUES ('ann', 'old', 'kept', true, '2026-01-08 10:30:00.123456', '2026-01-09 10:30:00.000000')")
 		before := storage(t, databaseURL, elsewhere)
 		for start := range 2 {
 			s := newServer(t, databaseURL)
@@ -185,7 +190,8 @@ func TestAMigrationNeverCutsATextShort(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, databaseURL string) {
 		id := map[bool]string{true: "SERIAL", false: "INTEGER"}[strings.HasPrefix(databaseURL, "postgres:")]
 		direct := openDirectly(t, databaseURL,
-			"CREATE TABLE tasks (id "+id+" PRIMARY KEY, user_id VARCHAR(255) NOT NULL, title VARCHAR(500) NOT NULL, description VARCHAR, completed BOOLEAN NOT NULL, created_at TIMESTAMP NOT NULL, updated_at TIMESTAMP NOT NULL)",
+			"CREATE TABLE tasks (id "+id+" PRIMARY KEY, user_id VARCHAR(255) NOT NULL, title VARCHAR(500) NOT NULL,"+
+				" description VARCHAR, completed BOOLEAN NOT NULL, created_at TIMESTAMP NOT NULL, updated_at TIMESTAMP NOT NULL)",
 			"INSERT INTO tasks VALUES (1, 'ann', '"+strings.Repeat("x", 300)+"', NULL, false, '2026-01-08', '2026-01-08')")
 		cfg, err := parse("DATABASE_URL", databaseURL)
 		require.NoError(t, err)

@@ -37,7 +37,9 @@ func TestMembersOfAKeyThatAreNotNeededDoNotMatter(t *testing.T) {
 	t.Parallel()
 	null := json.RawMessage("null")
 	for name, more := range map[string]map[string]any{
-		"x5t is base64url of the hex digest, as in Auth0's example": {"x5t": "RkI0MzI5QjBFRTQyNzk4OTc2MjdEQjc1RDA0MTE3MDQ4RUZDOEI0Rg", "x5c": []string{"MIIC"}, "use": "sig"},
+		"x5t is base64url of the hex digest, as in Auth0's example": {
+			"x5t": "RkI0MzI5QjBFRTQyNzk4OTc2MjdEQjc1RDA0MTE3MDQ4RUZDOEI0Rg", "x5c": []string{"MIIC"}, "use": "sig",
+		},
 		"x5c is no certificate":                 {"x5c": []string{"not a certificate"}},
 		"x5c is a text":                         {"x5c": "MIIC"},
 		"x5c is empty":                          {"x5c": []string{}},
@@ -116,15 +118,18 @@ func TestAnOddKeyIsLeftOutWithOneWarningAndTheOthersServe(t *testing.T) {
 		"a text in the list":                {"odd", "missing", odd["EdDSA"]},
 		"null in the list":                  {nil, "missing", odd["EdDSA"]},
 		"a list in the list":                {[]any{of("EdDSA", nil)}, "missing", odd["EdDSA"]},
-		"a member twice":                    {json.RawMessage(`{"kty":"OKP","kid":"odd","crv":"Ed25519","crv":"X25519","x":"AA"}`), "odd", odd["EdDSA"]},
-		"a name that is not UTF-8":          {json.RawMessage("{\"kty\":\"OKP\",\"kid\":\"odd\",\"name\":\"\xff\"}"), "odd", odd["EdDSA"]},
+		"a member twice": {
+			json.RawMessage(`{"kty":"OKP","kid":"odd","crv":"Ed25519","crv":"X25519","x":"AA"}`), "odd", odd["EdDSA"],
+		},
+		"a name that is not UTF-8": {json.RawMessage("{\"kty\":\"OKP\",\"kid\":\"odd\",\"name\":\"\xff\"}"), "odd", odd["EdDSA"]},
 	} {
 		t.Run(name, func(t *testing.T) {
 			first, last := newKey(t, "first", jwt.SigningMethodEdDSA), newKey(t, "last", jwt.SigningMethodES384)
 			auth := newIssuer(t)
 			auth.publishMembers(t, first.jwk(nil), c.member, last.jwk(nil))
 			s := newServerOf(t, auth, newSQLite(t))
-			requireRefusal(t, s, token.UnknownKey, newKey(t, "stranger", jwt.SigningMethodEdDSA).sign(t, nil, auth.stock("ann", nil))) // fetches again
+			stranger := newKey(t, "stranger", jwt.SigningMethodEdDSA)
+			requireRefusal(t, s, token.UnknownKey, stranger.sign(t, nil, auth.stock("ann", nil))) // fetches again
 			require.Greater(t, auth.fetches.Load(), int64(1))
 			require.Equal(t, 200, s.statusOf(t, first.sign(t, nil, auth.stock("ann", nil))))
 			require.Equal(t, 200, s.statusOf(t, last.sign(t, nil, auth.stock("ann", nil))))
@@ -141,7 +146,9 @@ func TestAnOddKeyIsLeftOutWithOneWarningAndTheOthersServe(t *testing.T) {
 func TestTwoKeysOfOneIDAreToldApart(t *testing.T) {
 	t.Parallel()
 	var keys []signingKey
-	for _, method := range []jwt.SigningMethod{jwt.SigningMethodEdDSA, jwt.SigningMethodRS256, jwt.SigningMethodEdDSA, jwt.SigningMethodES256} {
+	for _, method := range []jwt.SigningMethod{
+		jwt.SigningMethodEdDSA, jwt.SigningMethodRS256, jwt.SigningMethodEdDSA, jwt.SigningMethodES256,
+	} {
 		keys = append(keys, newKey(t, "same", method))
 	}
 	enc := newKey(t, "same", jwt.SigningMethodRS256)

@@ -29,7 +29,10 @@ func TestHealthNeverAsksTheDatabaseAndReadyDoes(t *testing.T) {
 
 func TestARequestIDIsTheClientsIfItIsSafeAndNewIfNot(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *server) {
-		given := map[string]bool{"abc-DEF_123": true, strings.Repeat("x", 64): true, strings.Repeat("x", 65): false, "": false, "a b": false, "a.b": false, "é": false, "a\tb": false, "<x>": false}
+		given := map[string]bool{
+			"abc-DEF_123": true, strings.Repeat("x", 64): true, strings.Repeat("x", 65): false,
+			"": false, "a b": false, "a.b": false, "é": false, "a\tb": false, "<x>": false,
+		}
 		for id, kept := range given {
 			for _, r := range []request{{method: "GET", path: "/health"}, {method: "GET", path: "/nowhere"}, {method: "GET", path: "/api/tasks"}} {
 				r.header = map[string]string{"X-Request-ID": id}
@@ -54,7 +57,8 @@ func TestTheAccessLogNamesTheTraceThatARequestBelongsTo(t *testing.T) {
 	s := newServer(t, newSQLite(t))
 	id := "4bf92f3577b34da6a3ce929d0e0e4736"
 	for header, want := range map[string]string{
-		"00-" + id + "-00f067aa0ba902b7-01": id, "": "", "01-" + id + "-00f067aa0ba902b7-01": "", "00-" + id + "-00f067aa0ba902b7-01-x": "", "secret": "",
+		"00-" + id + "-00f067aa0ba902b7-01": id, "": "", "01-" + id + "-00f067aa0ba902b7-01": "",
+		"00-" + id + "-00f067aa0ba902b7-01-x": "", "secret": "",
 	} {
 		before := len(s.logs.lines(t, "request"))
 		s.send(t, request{method: "GET", path: "/health", header: map[string]string{"traceparent": header}})
@@ -64,12 +68,16 @@ func TestTheAccessLogNamesTheTraceThatARequestBelongsTo(t *testing.T) {
 
 func TestTheAccessLogTellsOfEachRequestWithoutTokenPathOrBody(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *server) {
-		r := request{method: "PUT", path: "/api/tasks/987654?secret=query", user: "ann", body: `{"title":"private"}`, header: map[string]string{"X-Request-ID": "id-1"}}
+		r := request{
+			method: "PUT", path: "/api/tasks/987654?secret=query", user: "ann", body: `{"title":"private"}`,
+			header: map[string]string{"X-Request-ID": "id-1"},
+		}
 		got := s.send(t, r)
 		require.Equal(t, 404, got.StatusCode)
 		line := s.logs.lines(t, "request")[0]
 		for name, want := range map[string]any{
-			"level": "INFO", "method": "PUT", "route": "/api/tasks/:id", "status": 404.0, "bytes": float64(len(got.body)), "request_id": "id-1", "user_id": "ann",
+			"level": "INFO", "method": "PUT", "route": "/api/tasks/:id", "status": 404.0,
+			"bytes": float64(len(got.body)), "request_id": "id-1", "user_id": "ann",
 		} {
 			require.Equal(t, want, line[name], name)
 		}
@@ -83,7 +91,10 @@ func TestTheAccessLogTellsOfEachRequestWithoutTokenPathOrBody(t *testing.T) {
 func TestUnknownPathsAre404AndOtherMethods405WithAllow(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *server) {
 		for _, user := range []string{"", "ann"} {
-			for _, path := range []string{"/nowhere", "/api", "/api/task", "/api/tasks/1/complete/x", "/api/tasks/1/done", "/API/tasks", "/api/Tasks", "/docs/nothing.js", "/healthz"} {
+			for _, path := range []string{
+				"/nowhere", "/api", "/api/task", "/api/tasks/1/complete/x", "/api/tasks/1/done",
+				"/API/tasks", "/api/Tasks", "/docs/nothing.js", "/healthz",
+			} {
 				for _, method := range []string{"GET", "POST", "PROPFIND"} {
 					if strings.HasPrefix(path, "/docs") && method != "GET" {
 						continue
@@ -94,7 +105,8 @@ func TestUnknownPathsAre404AndOtherMethods405WithAllow(t *testing.T) {
 				}
 			}
 			for path, allow := range map[string]string{
-				"/api/tasks": "GET, HEAD, POST", "/api/tasks/1": "GET, HEAD, PUT, DELETE, PATCH", "/api/tasks/1/complete": "PATCH", "/health": "GET, HEAD", "/openapi.json": "GET, HEAD",
+				"/api/tasks": "GET, HEAD, POST", "/api/tasks/1": "GET, HEAD, PUT, DELETE, PATCH",
+				"/api/tasks/1/complete": "PATCH", "/health": "GET, HEAD", "/openapi.json": "GET, HEAD",
 			} {
 				for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "get"} {
 					if strings.Contains(allow, method) {
@@ -120,7 +132,8 @@ func TestBrowsersOfListedOriginsMayCallAndReadEveryAnswer(t *testing.T) {
 		s := newServer(t, databaseURL, "CORS_ORIGINS", "https://app.example.com, https://*.preview.example.com/")
 		preflight := func(origin, method string) answer {
 			return s.send(t, request{method: "OPTIONS", path: "/api/tasks/1", header: map[string]string{
-				"Origin": origin, "Access-Control-Request-Method": method, "Access-Control-Request-Headers": "authorization,content-type,idempotency-key",
+				"Origin": origin, "Access-Control-Request-Method": method,
+				"Access-Control-Request-Headers": "authorization,content-type,idempotency-key",
 			}})
 		}
 		for _, origin := range []string{"https://app.example.com", "https://one.preview.example.com"} {
@@ -145,7 +158,9 @@ func TestBrowsersOfListedOriginsMayCallAndReadEveryAnswer(t *testing.T) {
 			require.Equal(t, 413, large.StatusCode)
 			require.Equal(t, origin, large.Header.Get("Access-Control-Allow-Origin"))
 		}
-		for _, origin := range []string{"https://evil.example", "http://app.example.com", "https://app.example.com.evil.example", "https://app.example.com:8443", "null"} {
+		for _, origin := range []string{
+			"https://evil.example", "http://app.example.com", "https://app.example.com.evil.example", "https://app.example.com:8443", "null",
+		} {
 			require.Empty(t, preflight(origin, "PUT").Header.Get("Access-Control-Allow-Origin"), origin)
 		}
 	})
@@ -182,13 +197,15 @@ func TestEveryOriginOrNoneMayBeAllowed(t *testing.T) {
 // preflight asks whether pages of an origin may send a PUT.
 func (s *server) preflight(t testing.TB, origin string) answer {
 	t.Helper()
-	return s.sendUnchecked(t, request{method: "OPTIONS", path: "/api/tasks/1", header: map[string]string{"Origin": origin, "Access-Control-Request-Method": "PUT"}})
+	header := map[string]string{"Origin": origin, "Access-Control-Request-Method": "PUT"}
+	return s.sendUnchecked(t, request{method: "OPTIONS", path: "/api/tasks/1", header: header})
 }
 
 func TestOriginsOfAppsExtensionsAndPreviewsAreAllowed(t *testing.T) {
 	t.Parallel()
-	s := newServer(t, newSQLite(t), "CORS_ORIGINS", "tauri://localhost,capacitor://localhost,chrome-extension://aapbdbdomjkkjkaonfhkkikfgjllcleb,"+
-		"safari-web-extension://0D7E4AD5-71A6-4A2E-9F6E-3E3F1F8B9C01,https://app-*-team.vercel.app,https://*.preview.example.com,http://localhost:*")
+	s := newServer(t, newSQLite(t), "CORS_ORIGINS", "tauri://localhost,capacitor://localhost,"+
+		"chrome-extension://aapbdbdomjkkjkaonfhkkikfgjllcleb,safari-web-extension://0D7E4AD5-71A6-4A2E-9F6E-3E3F1F8B9C01,"+
+		"https://app-*-team.vercel.app,https://*.preview.example.com,http://localhost:*")
 	for origin, allowed := range map[string]bool{
 		"tauri://localhost": true, "capacitor://localhost": true, "chrome-extension://aapbdbdomjkkjkaonfhkkikfgjllcleb": true,
 		"safari-web-extension://0D7E4AD5-71A6-4A2E-9F6E-3E3F1F8B9C01": true, // echoed byte by byte
@@ -226,7 +243,9 @@ func TestOriginsOfAppsExtensionsAndPreviewsAreAllowed(t *testing.T) {
 func TestAnyPortOfTheMachineIsAnOriginInDevelopment(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, newSQLite(t), "ENVIRONMENT", "development", "CORS_ORIGINS", "")
-	for _, origin := range []string{"http://localhost:3000", "http://localhost:4173", "https://localhost:8443", "http://127.0.0.1:5500", "http://localhost"} {
+	for _, origin := range []string{
+		"http://localhost:3000", "http://localhost:4173", "https://localhost:8443", "http://127.0.0.1:5500", "http://localhost",
+	} {
 		require.Equal(t, origin, s.preflight(t, origin).Header.Get("Access-Control-Allow-Origin"))
 	}
 	for _, origin := range []string{"http://localhost.evil.example:3000", "https://evil.example", "http://192.168.0.7:3000", "null"} {
@@ -263,7 +282,10 @@ func TestWhatIsNotHTTPIsRefusedInTheSameShape(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, newSQLite(t))
 	s.listen(t)
-	for _, raw := range []string{"nonsense\r\n\r\n", "GET /api/tasks HTTP/1.1\r\nbroken header\r\nHost: x\r\n\r\n", "POST /api/tasks HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n"} {
+	for _, raw := range []string{
+		"nonsense\r\n\r\n", "GET /api/tasks HTTP/1.1\r\nbroken header\r\nHost: x\r\n\r\n",
+		"POST /api/tasks HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n",
+	} {
 		got := s.sendRaw(t, raw)
 		response, err := http.ReadResponse(bufio.NewReader(strings.NewReader(got)), nil)
 		require.NoError(t, err, got)

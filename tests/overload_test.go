@@ -61,7 +61,8 @@ func TestASlowStatementEndsAtTheDeadlineAndNothingOfItIsLeft(t *testing.T) {
 				"a statement runs on after its deadline")
 			s.as("bob").create(t, "quick")
 		}
-		require.Eventually(t, func() bool { all, _ := backends(); return all <= pool.Stats().OpenConnections }, 5*time.Second, 10*time.Millisecond)
+		require.Eventually(t, func() bool { all, _ := backends(); return all <= pool.Stats().OpenConnections },
+			5*time.Second, 10*time.Millisecond)
 		require.Empty(t, s.as("ann").list(t))
 		require.Len(t, s.as("bob").list(t), 2)
 	})
@@ -85,7 +86,8 @@ func TestMoreThan1024RequestsThatWaitAreRefusedAtOnce(t *testing.T) {
 		s.listen(t)
 		create := request{method: "POST", path: "/api/tasks", user: "bob", body: `{"title":"x"}`}
 		require.Equal(t, 201, s.send(t, create).StatusCode)
-		raw := fmt.Sprintf("POST /api/tasks HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Length: 13\r\n\r\n{\"title\":\"x\"}", tokenOf(t, "ann"))
+		raw := fmt.Sprintf("POST /api/tasks HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Length: 13\r\n\r\n{\"title\":\"x\"}",
+			tokenOf(t, "ann"))
 		unlock := lockTasks(t, newServer(t, databaseURL))
 		var waiting [most]net.Conn
 		for i := range waiting {

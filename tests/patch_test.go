@@ -23,7 +23,8 @@ func TestAPatchSetsEachFieldByItselfAndNothingElse(t *testing.T) {
 					before := r.create(t, "ann", r.example)
 					after := r.call(t, "ann", "PATCH", before.path, toBody(map[string]string{name: with.value}))
 					requireSame(t, p, with.value, after.members[name])
-					require.Greater(t, string(after.members["updated_at"]), string(before.members["updated_at"]), "given is changed, even to the same value")
+					require.Greater(t, string(after.members["updated_at"]), string(before.members["updated_at"]),
+						"given is changed, even to the same value")
 					require.Equal(t, before.except(name, "updated_at"), after.except(name, "updated_at"))
 					require.Equal(t, after.text, r.call(t, "ann", "GET", before.path).text, "byte for byte")
 				}
@@ -42,7 +43,8 @@ func (r row) except(names ...string) map[string]json.RawMessage {
 }
 
 func TestWhatAClientMayNotSetIsIgnored(t *testing.T) {
-	const more = `,"id":4711,"user_id":"bob","created_at":"2001-01-01T00:00:00Z","updated_at":"2001-01-01T00:00:00Z","version":9,"Version":9,"unknown":{"a":[1]}`
+	const more = `,"id":4711,"user_id":"bob","created_at":"2001-01-01T00:00:00Z","updated_at":"2001-01-01T00:00:00Z",` +
+		`"version":9,"Version":9,"unknown":{"a":[1]}`
 	eachResource(t, func(t *testing.T, r *resource) {
 		whole := toBody(r.example)
 		whole = whole[:len(whole)-1] + more
@@ -85,7 +87,8 @@ func TestAPatchThatIsNoObjectIsExplained(t *testing.T) {
 	eachResource(t, func(t *testing.T, r *resource) {
 		kept := r.create(t, "ann", r.example)
 		for body, fault := range map[string]string{
-			"": "missing body", " ": "missing body", "null": "missing body", "[]": "value_error body", `[{"op":"remove","path":"/a"}]`: "value_error body",
+			"": "missing body", " ": "missing body", "null": "missing body",
+			"[]": "value_error body", `[{"op":"remove","path":"/a"}]`: "value_error body",
 			`"x"`: "value_error body", "5": "value_error body", "true": "value_error body", "{": "json_invalid 1", `{"a":1} {}`: "json_invalid 8",
 		} {
 			t.Run(body, func(t *testing.T) {
@@ -108,7 +111,9 @@ func TestAPatchIsOfAMediaTypeForIt(t *testing.T) {
 			}
 			return r.s.send(t, request{method, path, user, toBody(r.example), map[string]string{"Content-Type": kind}})
 		}
-		for _, kind := range []string{"text/plain", "application/json-patch+json", "application/x-www-form-urlencoded", "application/merge-patch", "x"} {
+		for _, kind := range []string{
+			"text/plain", "application/json-patch+json", "application/x-www-form-urlencoded", "application/merge-patch", "x",
+		} {
 			got := send("ann", "PATCH", kind)
 			require.Equal(t, 415, got.StatusCode, kind)
 			require.Equal(t, `{"detail":"Unsupported Media Type"}`, string(got.body))
@@ -121,7 +126,9 @@ func TestAPatchIsOfAMediaTypeForIt(t *testing.T) {
 			require.Empty(t, got.Header.Get("Accept-Patch"))
 		}
 		require.Equal(t, kept.text, r.call(t, "ann", "GET", kept.path).text)
-		for _, kind := range []string{mergePatch, mergePatch + "; charset=utf-8", "Application/Merge-Patch+JSON", "application/json", "application/json; charset=utf-8", ""} {
+		for _, kind := range []string{
+			mergePatch, mergePatch + "; charset=utf-8", "Application/Merge-Patch+JSON", "application/json", "application/json; charset=utf-8", "",
+		} {
 			require.Equal(t, 200, send("ann", "PATCH", kind).StatusCode, kind)
 		}
 		got := r.s.send(t, request{"PATCH", kept.path, "ann", toBody(r.example), map[string]string{"Content-Encoding": "gzip"}})

@@ -119,8 +119,9 @@ func TestAPoolerThatRefusesTheProgramIsNotWaitedFor(t *testing.T) {
 	require.NoError(t, err)
 	down, err := freePort()
 	require.NoError(t, err)
-	address := ownPooler(t, fmt.Sprintf("tasks = host=127.0.0.1 port=%s dbname=%s\ngone = host=127.0.0.1 port=%[1]s dbname=gone\ndown = host=127.0.0.1 port=%[3]d",
-		server.Port(), server.Path[1:], down), `"postgres" "right"`+"\n"+`"norole" "right"`)
+	databases := fmt.Sprintf("tasks = host=127.0.0.1 port=%s dbname=%s\ngone = host=127.0.0.1 port=%[1]s dbname=gone\n"+
+		"down = host=127.0.0.1 port=%[3]d", server.Port(), server.Path[1:], down)
+	address := ownPooler(t, databases, `"postgres" "right"`+"\n"+`"norole" "right"`)
 	for symptom, c := range map[string]struct{ url, want string }{
 		"a wrong password":                     {"postgres:hunter2@" + address + "/tasks", "authentication failed"},
 		"an unknown user":                      {"nobody:hunter2@" + address + "/tasks", "authentication failed"},
@@ -141,7 +142,8 @@ func TestAPoolerThatRefusesTheProgramIsNotWaitedFor(t *testing.T) {
 	t.Run("a server that is not up yet is waited for", func(t *testing.T) {
 		t.Parallel()
 		p := newHome(t).begin(t, inProduction("PORT=0", "DATABASE_URL=postgres://postgres:right@"+address+"/down?pgbouncer=true"))
-		require.Eventually(t, func() bool { return strings.Contains(p.stderr.String(), "waiting for the database") }, waitLimit, 10*time.Millisecond)
+		require.Eventually(t, func() bool { return strings.Contains(p.stderr.String(), "waiting for the database") },
+			waitLimit, 10*time.Millisecond)
 		require.False(t, p.hasEnded())
 	})
 }

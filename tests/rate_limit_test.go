@@ -21,7 +21,8 @@ func TestAUserOverTheRateLimitIsTold429AndNobodyElseIs(t *testing.T) {
 		}
 		for _, r := range []request{
 			{method: "GET", path: "/api/tasks"}, {method: "POST", path: "/api/tasks", body: `{"title":"x"}`}, {method: "GET", path: "/api/tasks/x"},
-			{method: "PUT", path: "/api/tasks/1", body: `{"title":"x"}`}, {method: "PATCH", path: "/api/tasks/1/complete"}, {method: "DELETE", path: "/api/tasks/1"},
+			{method: "PUT", path: "/api/tasks/1", body: `{"title":"x"}`},
+			{method: "PATCH", path: "/api/tasks/1/complete"}, {method: "DELETE", path: "/api/tasks/1"},
 			{method: "PATCH", path: "/api/tasks/1", body: `{}`},
 		} {
 			r.user = "ann"

@@ -122,22 +122,30 @@ func (b block) apply(t testing.TB, tree string) {
 	require.NoError(t, os.WriteFile(file, []byte(b.text), 0o600))
 }
 
-// copyTree copies the files that are, or would be, under version control into a directory of their own.
-func copyTree(t testing.TB) (tree string) {
+// versioned lists the files that are, or would be, under version control, except those that are deleted and not yet committed.
+func versioned(t testing.TB) (files []string) {
 	t.Helper()
 	list := exec.Command("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
 	list.Dir = ".."
-	files, err := list.Output()
+	names, err := list.Output()
 	if err != nil && os.Getenv("CI") == "" {
 		t.Skip("the program is not in a git repository")
 	}
 	require.NoError(t, err)
-	tree = t.TempDir()
-	for _, file := range strings.Split(strings.TrimSuffix(string(files), "\x00"), "\x00") {
-		text, err := os.ReadFile(filepath.Join("..", file))
-		if os.IsNotExist(err) {
-			continue // deleted, and not yet committed
+	for _, file := range strings.Split(strings.TrimSuffix(string(names), "\x00"), "\x00") {
+		if _, err := os.Stat(filepath.Join("..", file)); !os.IsNotExist(err) {
+			files = append(files, file)
 		}
+	}
+	return files
+}
+
+// copyTree copies the files that are, or would be, under version control into a directory of their own.
+func copyTree(t testing.TB) (tree string) {
+	t.Helper()
+	tree = t.TempDir()
+	for _, file := range versioned(t) {
+		text, err := os.ReadFile(filepath.Join("..", file))
 		require.NoError(t, err)
 		require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(tree, file)), 0o700))
 		require.NoError(t, os.WriteFile(filepath.Join(tree, file), text, 0o600))

@@ -110,7 +110,8 @@ func TestADatabaseThatIsNotUTF8IsRefusedAndStaysAsItWas(t *testing.T) {
 				require.Contains(t, got.stderr, "encoding is "+encoding+" and must be UTF8")
 			}
 			var tables int
-			require.NoError(t, openDirectly(t, u.String()).QueryRow("SELECT count(*) FROM pg_class WHERE relname IN ('tasks', 'users')").Scan(&tables))
+			require.NoError(t, openDirectly(t, u.String()).
+				QueryRow("SELECT count(*) FROM pg_class WHERE relname IN ('tasks', 'users')").Scan(&tables))
 			require.Zero(t, tables)
 			require.Equal(t, []string{"from.db"}, h.databases(t))
 		})
@@ -123,7 +124,10 @@ func TestTheDefaultsOfARoleChangeNoText(t *testing.T) {
 		databaseURL := newPostgres(t)
 		database, err := url.Parse(databaseURL)
 		require.NoError(t, err)
-		for _, setting := range []string{"client_encoding = 'LATIN1'", "DateStyle = 'SQL, DMY'", "IntervalStyle = 'sql_standard'", "bytea_output = 'escape'", "extra_float_digits = -15"} {
+		for _, setting := range []string{
+			"client_encoding = 'LATIN1'", "DateStyle = 'SQL, DMY'",
+			"IntervalStyle = 'sql_standard'", "bytea_output = 'escape'", "extra_float_digits = -15",
+		} {
 			openDirectly(t, databaseURL, "ALTER DATABASE "+database.Path[1:]+" SET "+setting)
 		}
 		s := newServer(t, withoutPooler(t, databaseURL)+pooled)

@@ -42,7 +42,8 @@ func (p property) kind() string {
 
 // wrongType is the type of the fault of a value that has another JSON type.
 var wrongType = map[string]string{
-	"string": "string_type", "boolean": "bool_type", "integer": "int_type", "number": "float_type", "date-time": "datetime_type", "enum": "literal_error",
+	"string": "string_type", "boolean": "bool_type", "integer": "int_type",
+	"number": "float_type", "date-time": "datetime_type", "enum": "literal_error",
 }
 
 // samples are the values that put each rule of a property to the test, at its bounds and beyond. They come from the schema.
@@ -70,7 +71,8 @@ func (p property) samples() (all []sample) {
 	}
 	switch kind {
 	case "string":
-		add("", `"`+strings.Repeat("x", p.MaxLength)+`"`, `"`+strings.Repeat("😀", p.MaxLength)+`"`, `"`+strings.Repeat("x", max(p.MinLength, 1))+`"`, `" x "`)
+		add("", `"`+strings.Repeat("x", p.MaxLength)+`"`, `"`+strings.Repeat("😀", p.MaxLength)+`"`,
+			`"`+strings.Repeat("x", max(p.MinLength, 1))+`"`, `" x "`)
 		add("string_too_long", `"`+strings.Repeat("x", p.MaxLength+1)+`"`, `"`+strings.Repeat("😀", p.MaxLength+1)+`"`)
 		add("value_error", `"\u0000"`, `"a\u0000b"`)
 		if p.MinLength > 0 {
@@ -106,7 +108,8 @@ func (p property) samples() (all []sample) {
 		all = append(all, p.bounds(big.NewRat(1, 1<<10), "-1e308", "1e308")...)
 	case "date-time":
 		add("", `"2026-01-08T10:30:00.123456Z"`, `"2026-01-08T10:30:00+02:00"`, `"0001-01-01T00:00:00Z"`, `"9999-12-31T23:59:59.999999Z"`)
-		add("datetime_parsing", `""`, `"x"`, `"2026-01-08"`, `"2026-01-08T10:30:00"`, `"2026-13-08T10:30:00Z"`, `"2026-01-08 10:30:00Z"`, `"1767868200"`)
+		add("datetime_parsing", `""`, `"x"`, `"2026-01-08"`, `"2026-01-08T10:30:00"`,
+			`"2026-13-08T10:30:00Z"`, `"2026-01-08 10:30:00Z"`, `"1767868200"`)
 		add("json_invalid", "\"\xff\"")
 	}
 	return all

@@ -32,10 +32,12 @@ func TestServeAnswersWhatIsUnderWayAndReturnsWhenItsContextEnds(t *testing.T) {
 		go func() { inFlight <- s.send(t, calls[3]) }()
 		pool, err := s.db.DB()
 		require.NoError(t, err)
-		require.Eventually(t, func() bool { return pool.Stats().InUse == 2 }, 5*time.Second, time.Millisecond, "the lock's connection and the request's")
+		require.Eventually(t, func() bool { return pool.Stats().InUse == 2 }, 5*time.Second, time.Millisecond,
+			"the lock's connection and the request's")
 
 		stop()
-		require.Eventually(t, func() bool { return s.send(t, request{method: "GET", path: "/ready"}).StatusCode == 503 }, 5*time.Second, time.Millisecond)
+		require.Eventually(t, func() bool { return s.send(t, request{method: "GET", path: "/ready"}).StatusCode == 503 },
+			5*time.Second, time.Millisecond)
 		for _, r := range calls {
 			unavailable(t, s.send(t, r))
 		}

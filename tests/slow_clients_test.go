@@ -37,7 +37,9 @@ func slowClients(t testing.TB, user string) map[string]slowClient {
 		"says a chunk of a body a second": {begin: post + "Transfer-Encoding: chunked\r\n\r\n", part: "1\r\n \r\n"},
 		"waits for a 100 to do nothing":   {begin: post + "Expect: 100-continue\r\nContent-Length: 17\r\n\r\n"},
 		"reads nothing of a large answer": {begin: "GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n", neverReads: true},
-		"reads nothing of a large list":   {begin: "GET /api/tasks HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + tokenOf(t, user) + "\r\n\r\n", neverReads: true},
+		"reads nothing of a large list": {
+			begin: "GET /api/tasks HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + tokenOf(t, user) + "\r\n\r\n", neverReads: true,
+		},
 	}
 }
 
@@ -92,7 +94,8 @@ func createLargeList(t testing.TB, s *server, user string) {
 	require.NoError(t, err)
 	_, err = pool.Exec(fmt.Sprintf(`INSERT INTO tasks (user_id, title, description, completed, created_at, updated_at)
 		WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 500)
-		SELECT user_id, title, '%s', completed, created_at, updated_at FROM tasks, numbers WHERE user_id = '%s'`, strings.Repeat("😀", 1000), user))
+		SELECT user_id, title, '%s', completed, created_at, updated_at FROM tasks, numbers
+		WHERE user_id = '%s'`, strings.Repeat("😀", 1000), user))
 	require.NoError(t, err)
 }
 
@@ -151,7 +154,8 @@ func TestAThousandSlowClientsAreDroppedAndSlowNobody(t *testing.T) {
 	}
 	t.Logf("%d kinds, %.0f open files at most, %d requests of the ordinary user, the slowest %v, memory from %.0f to %.0f MB",
 		len(kinds), most, requests, worst, memory/1e6, peak/1e6)
-	require.Greater(t, most, 0.8*float64(len(kinds)-1)*ofEachKind, "the clients were not connected at the same time") // one kind is refused at once
+	// One kind is refused at once.
+	require.Greater(t, most, 0.8*float64(len(kinds)-1)*ofEachKind, "the clients were not connected at the same time")
 	require.Less(t, peak-memory, float64(len(kinds)*ofEachKind*memoryEach))
 	require.Less(t, p.gauge(t, "process_open_fds"), files+20, "clients are still connected")
 
@@ -199,7 +203,8 @@ func TestAUserWhoseClientsDoNotReadGetsNoFurtherLists(t *testing.T) {
 		require.Equal(t, []task{created}, s.as("ann").list(t))
 		s.as("bob").create(t, "other requests are answered")
 	})
-	require.Eventually(t, func() bool { return s.send(t, list).StatusCode == 200 }, waitLimit, 10*time.Millisecond, "the backlog stays after the connections are closed")
+	require.Eventually(t, func() bool { return s.send(t, list).StatusCode == 200 }, waitLimit, 10*time.Millisecond,
+		"the backlog stays after the connections are closed")
 	require.Len(t, s.as("bob").list(t), length+1)
 }
 

@@ -145,11 +145,13 @@ func ambiguousLines() map[string]string {
 		"a host before the path":               withLine("POST //x/api/tasks?:// HTTP/1.1"),
 		"a user before the path":               withLine("POST //u@x/api/tasks?a=:// HTTP/1.1"),
 		"a host before the path, and no other": strings.Replace(withLine("POST //x/api/tasks HTTP/1.0"), "Host: x\r\n", "", 1),
-		"a coding in HTTP/1.0":                 strings.Replace(rawCreate("Transfer-Encoding: chunked\r\n", "0\r\n\r\n"), "HTTP/1.1", "HTTP/1.0", 1),
-		"a coding and a length in HTTP/1.0":    strings.Replace(rawCreate("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"), "HTTP/1.1", "HTTP/1.0", 1),
-		"the preface of HTTP/2":                "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-		"TLS":                                  "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\n\r\n\r\n",
-		"a command of another protocol":        "EHLO x\r\n\r\n",
+		"a coding in HTTP/1.0": strings.Replace(rawCreate("Transfer-Encoding: chunked\r\n", "0\r\n\r\n"),
+			"HTTP/1.1", "HTTP/1.0", 1),
+		"a coding and a length in HTTP/1.0": strings.Replace(rawCreate("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"),
+			"HTTP/1.1", "HTTP/1.0", 1),
+		"the preface of HTTP/2":         "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+		"TLS":                           "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\n\r\n\r\n",
+		"a command of another protocol": "EHLO x\r\n\r\n",
 	}
 }
 
@@ -186,12 +188,19 @@ func unusualRequests() map[string]unusual {
 		"tabs and spaces around values":     {replace("Host: x", "Host:\t x \t"), []int{201, 200}},
 		"a wish to continue":                {replace("Host: x", "Host: x\r\nExpect: 100-continue"), []int{201, 200}},
 		"an expectation of another kind":    {replace("Host: x", "Host: x\r\nExpect: the-moon"), []int{201, 200}},
-		"a wish for HTTP/2":                 {replace("Host: x", "Host: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA"), []int{201, 200}},
-		"a wish for a web socket":           {replace("Host: x", "Host: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="), []int{201, 200}},
-		"a method to be overridden":         {replace("Host: x", "Host: x\r\nX-HTTP-Method-Override: DELETE"), []int{201, 200}},
-		"CONNECT":                           {"CONNECT other.example:443 HTTP/1.1\r\nHost: other.example:443\r\n\r\n", []int{404, 200}},
-		"CONNECT to a path":                 {"CONNECT /api/tasks HTTP/1.1\r\nHost: x\r\n\r\n", []int{405, 200}},
-		"OPTIONS of everything":             {"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", []int{404, 200}},
+		"a wish for HTTP/2": {
+			replace("Host: x", "Host: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA"),
+			[]int{201, 200},
+		},
+		"a wish for a web socket": {
+			replace("Host: x", "Host: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"+
+				"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="),
+			[]int{201, 200},
+		},
+		"a method to be overridden": {replace("Host: x", "Host: x\r\nX-HTTP-Method-Override: DELETE"), []int{201, 200}},
+		"CONNECT":                   {"CONNECT other.example:443 HTTP/1.1\r\nHost: other.example:443\r\n\r\n", []int{404, 200}},
+		"CONNECT to a path":         {"CONNECT /api/tasks HTTP/1.1\r\nHost: x\r\n\r\n", []int{405, 200}},
+		"OPTIONS of everything":     {"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", []int{404, 200}},
 	}
 }
 

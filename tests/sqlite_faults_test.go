@@ -35,7 +35,8 @@ func fullDisk(t *testing.T) (s *server, makeRoom func()) {
 func TestAFullDiskFailsWritesAloneAndUntilThereIsRoom(t *testing.T) {
 	t.Parallel()
 	s, makeRoom := fullDisk(t)
-	create := request{method: "POST", path: "/api/tasks", user: "ann", body: map[string]string{"title": "x", "description": strings.Repeat("é", 1000)}}
+	body := map[string]string{"title": "x", "description": strings.Repeat("é", 1000)}
+	create := request{method: "POST", path: "/api/tasks", user: "ann", body: body}
 	var created []task
 	got := s.send(t, create)
 	for ; got.StatusCode == 201; got = s.send(t, create) {

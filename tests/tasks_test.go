@@ -87,7 +87,8 @@ func TestPutReplacesTitleAndDescriptionAndNothingElse(t *testing.T) {
 		before := ann.create(t, "before")
 		ann.call(t, 200, "PATCH", path(before.ID)+"/complete")
 		for _, body := range []string{
-			`{"title":"after","description":"text"}`, `{"title":"after","description":null}`, `{"title":"after"}`, `{"title":"after","description":""}`,
+			`{"title":"after","description":"text"}`, `{"title":"after","description":null}`,
+			`{"title":"after"}`, `{"title":"after","description":""}`,
 		} {
 			ann.call(t, 200, "PUT", path(before.ID), `{"title":"between","description":"other"}`)
 			put := ann.call(t, 200, "PUT", path(before.ID), body)
@@ -184,7 +185,9 @@ func TestTasksOfTheSameInstantAreListedByDescendingID(t *testing.T) {
 
 func TestAnyOtherStatusFilterIsRefused(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *server) {
-		for _, query := range []string{"?status=", "?status", "?status=done", "?status=PENDING", "?status=all%20", "?status=all&status=x", "?status='%20OR%201=1--"} {
+		for _, query := range []string{
+			"?status=", "?status", "?status=done", "?status=PENDING", "?status=all%20", "?status=all&status=x", "?status='%20OR%201=1--",
+		} {
 			got := s.as("ann").call(t, 400, "GET", "/api/tasks"+query)
 			require.JSONEq(t, `{"detail":"Invalid status filter: must be 'pending', 'completed', or 'all'"}`, string(got.body))
 		}
@@ -213,7 +216,9 @@ func TestAnIDThatCannotExistIsNotFound(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *server) {
 		ann := s.as("ann")
 		created := ann.create(t, "x")
-		for _, id := range []string{"0", "-1", "999999999", "9223372036854775807", "9223372036854775808", "-9223372036854775809", "123456789012345678901234567890"} {
+		for _, id := range []string{
+			"0", "-1", "999999999", "9223372036854775807", "9223372036854775808", "-9223372036854775809", "123456789012345678901234567890",
+		} {
 			for method, suffix := range map[string]string{"GET": "", "DELETE": "", "PATCH": "/complete"} {
 				got := ann.call(t, 404, method, "/api/tasks/"+id+suffix)
 				require.Equal(t, `{"detail":"Task not found"}`, string(got.body))

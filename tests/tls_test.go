@@ -52,7 +52,8 @@ func TestTLSIsVerifiedAsTheURLAsksAndNeonsFormIsTakenAsItIs(t *testing.T) {
 	access := filepath.Join(own.data(), "pg_hba.conf")
 	rules, err := os.ReadFile(access)
 	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(access, append([]byte("hostssl all neon 127.0.0.1/32 scram-sha-256\nhost all neon 127.0.0.1/32 reject\n"), rules...), 0o600))
+	added := []byte("hostssl all neon 127.0.0.1/32 scram-sha-256\nhost all neon 127.0.0.1/32 reject\n")
+	require.NoError(t, os.WriteFile(access, append(added, rules...), 0o600))
 	conn, err := pgx.Connect(context.Background(), own.url)
 	require.NoError(t, err)
 	defer conn.Close(context.Background())
@@ -80,11 +81,12 @@ func TestTLSIsVerifiedAsTheURLAsksAndNeonsFormIsTakenAsItIs(t *testing.T) {
 	}
 	stranger, _ := certify(t, t.TempDir())
 	for setting, reason := range map[string]string{
-		at("hunter2", "sslmode=verify-full&sslrootcert="+stranger):                                                  "certificate",
-		at("hunter2", "sslmode=verify-full"):                                                                        "certificate",
-		strings.Replace(at("hunter2", "sslmode=verify-full&sslrootcert="+certificate), "127.0.0.1", "localhost", 1): "localhost",
-		at("hunter3", "sslmode=require"):                                                                            "password authentication failed",
-		at("hunter2", "sslmode=disable"):                                                                            "rejects",
+		at("hunter2", "sslmode=verify-full&sslrootcert="+stranger): "certificate",
+		at("hunter2", "sslmode=verify-full"):                       "certificate",
+		strings.Replace(at("hunter2", "sslmode=verify-full&sslrootcert="+certificate),
+			"127.0.0.1", "localhost", 1): "localhost",
+		at("hunter3", "sslmode=require"): "password authentication failed",
+		at("hunter2", "sslmode=disable"): "rejects",
 	} {
 		got := newHome(t).run(t, inProduction("PORT=0", setting))
 		refused(t, got, 1)

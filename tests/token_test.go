@@ -43,8 +43,8 @@ func requireUnauthorized(t *testing.T, s *server, authorization string) {
 	t.Helper()
 	for _, r := range []request{
 		{method: "GET", path: "/api/tasks"}, {method: "GET", path: "/api/tasks?status=bad"}, {method: "POST", path: "/api/tasks", body: "{"},
-		{method: "GET", path: "/api/tasks/abc"}, {method: "PUT", path: "/api/tasks/abc", body: "{"}, {method: "PATCH", path: "/api/tasks/0/complete"},
-		{method: "DELETE", path: "/api/tasks/1"},
+		{method: "GET", path: "/api/tasks/abc"}, {method: "PUT", path: "/api/tasks/abc", body: "{"},
+		{method: "PATCH", path: "/api/tasks/0/complete"}, {method: "DELETE", path: "/api/tasks/1"},
 	} {
 		if authorization != "" {
 			r.header = map[string]string{"Authorization": authorization}
@@ -115,28 +115,32 @@ func TestAnyFaultInATokenIsTheSame401BeforeAnythingElseIsJudged(t *testing.T) {
 			"only userId":                claim(`{"userId":"ann","exp":%d}`, time.Hour),
 			"only user.id":               claim(`{"user":{"id":"ann"},"exp":%d}`, time.Hour),
 			"an e-mail verification":     claim(`{"email":"ann@example.com","iat":%d,"exp":%d}`, 0, time.Hour),
-			"a session cookie cache":     claim(`{"session":{"userId":"ann","token":"t"},"user":{"id":"ann"},"updatedAt":1,"version":"1","iat":%d,"exp":%d}`, 0, time.Hour),
-			"a numeric user":             claim(`{"user_id":1,"exp":%d}`, time.Hour),
-			"a null user":                claim(`{"user_id":null,"exp":%d}`, time.Hour),
-			"a list as user":             claim(`{"user_id":["ann"],"exp":%d}`, time.Hour),
-			"an object as user":          claim(`{"user_id":{"id":"ann"},"exp":%d}`, time.Hour),
-			"an empty user":              claim(`{"user_id":"","exp":%d}`, time.Hour),
-			"a blank user":               claim(`{"user_id":" \t\u00a0","exp":%d}`, time.Hour),
-			"a user of 256 characters":   claim(`{"user_id":"`+strings.Repeat("é", 256)+`","exp":%d}`, time.Hour),
-			"a user with NUL":            claim(`{"user_id":"a\u0000b","exp":%d}`, time.Hour),
-			"many dots":                  strings.Repeat(".", 5000),
-			"a long one":                 strings.Repeat("a", 8000),
+			"a session cookie cache": claim(`{"session":{"userId":"ann","token":"t"},"user":{"id":"ann"},`+
+				`"updatedAt":1,"version":"1","iat":%d,"exp":%d}`, 0, time.Hour),
+			"a numeric user":           claim(`{"user_id":1,"exp":%d}`, time.Hour),
+			"a null user":              claim(`{"user_id":null,"exp":%d}`, time.Hour),
+			"a list as user":           claim(`{"user_id":["ann"],"exp":%d}`, time.Hour),
+			"an object as user":        claim(`{"user_id":{"id":"ann"},"exp":%d}`, time.Hour),
+			"an empty user":            claim(`{"user_id":"","exp":%d}`, time.Hour),
+			"a blank user":             claim(`{"user_id":" \t\u00a0","exp":%d}`, time.Hour),
+			"a user of 256 characters": claim(`{"user_id":"`+strings.Repeat("é", 256)+`","exp":%d}`, time.Hour),
+			"a user with NUL":          claim(`{"user_id":"a\u0000b","exp":%d}`, time.Hour),
+			"many dots":                strings.Repeat(".", 5000),
+			"a long one":               strings.Repeat("a", 8000),
 		} {
 			t.Run(name, func(t *testing.T) { requireUnauthorized(t, s, "Bearer "+token) })
 		}
 		for name, authorization := range map[string]string{
-			"nothing": "", "no scheme": good, "no token": "Bearer", "a blank token": "Bearer  ", "Basic": "Basic " + good, "no space": "Bearer" + good,
-			"a tab": "Bearer\t" + good, "quotes": `Bearer "` + good + `"`, "two tokens": "Bearer " + good + " " + good, "a comma": "Bearer " + good + ",",
+			"nothing": "", "no scheme": good, "no token": "Bearer",
+			"a blank token": "Bearer  ", "Basic": "Basic " + good, "no space": "Bearer" + good,
+			"a tab": "Bearer\t" + good, "quotes": `Bearer "` + good + `"`,
+			"two tokens": "Bearer " + good + " " + good, "a comma": "Bearer " + good + ",",
 		} {
 			t.Run("Authorization: "+name, func(t *testing.T) { requireUnauthorized(t, s, authorization) })
 		}
 		s.listen(t)
-		two := s.sendRaw(t, "GET /api/tasks HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer "+good+"\r\nAuthorization: Bearer "+good+"\r\n\r\n")
+		two := s.sendRaw(t, "GET /api/tasks HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"+
+			"Authorization: Bearer "+good+"\r\nAuthorization: Bearer "+good+"\r\n\r\n")
 		require.Contains(t, two, "401", "two headers")
 		require.NotContains(t, s.logs.String(), parts[1], "a token is in the log")
 	})
@@ -176,9 +180,17 @@ func TestATokenElsewhereThanInTheHeaderIsNeverRead(t *testing.T) {
 		good := tokenOf(t, "ann")
 		for _, r := range []request{
 			{method: "GET", path: "/api/tasks?token=" + good + "&access_token=" + good + "&Authorization=Bearer%20" + good},
-			{method: "GET", path: "/api/tasks", header: map[string]string{"Cookie": "Authorization=Bearer " + good + "; token=" + good + "; jwt=" + good + "; better-auth.session_token=" + good}},
+			{
+				method: "GET", path: "/api/tasks",
+				header: map[string]string{
+					"Cookie": "Authorization=Bearer " + good + "; token=" + good + "; jwt=" + good + "; better-auth.session_token=" + good,
+				},
+			},
 			{method: "POST", path: "/api/tasks", body: map[string]any{"title": "x", "token": good, "access_token": good}},
-			{method: "GET", path: "/api/tasks", header: map[string]string{"X-Authorization": "Bearer " + good, "Proxy-Authorization": "Bearer " + good}},
+			{
+				method: "GET", path: "/api/tasks",
+				header: map[string]string{"X-Authorization": "Bearer " + good, "Proxy-Authorization": "Bearer " + good},
+			},
 		} {
 			t.Run(r.method+" "+strings.ReplaceAll(r.path, good, "TOKEN"), func(t *testing.T) {
 				require.Equal(t, 401, s.send(t, r).StatusCode)

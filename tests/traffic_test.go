@@ -139,8 +139,8 @@ func (tr *traffic) expect(ok bool, format string, args ...any) {
 // send sends a request to one of the processes and returns the answer; 0 stands for none. Other statuses are noted as wrong.
 func (c *trafficClient) send(to int, method, path, body string, expected ...int) (status int, read []byte) {
 	tr, start := c.traffic, time.Now()
-	raw := fmt.Sprintf("%s %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
-		method, path, c.token, len(body), body)
+	raw := fmt.Sprintf("%s %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\n"+
+		"Content-Length: %d\r\n\r\n%s", method, path, c.token, len(body), body)
 	if !c.connections[to].connect(strings.TrimPrefix(tr.processes[to].url, "http://")) {
 		time.Sleep(5 * time.Millisecond)
 		return 0, nil

@@ -27,7 +27,9 @@ func TestTheCommandLineIsReadOrRefused(t *testing.T) {
 		"token --user ann": {Name: config.Token, User: "ann", TTL: 24 * time.Hour},
 		"migrate":          {Name: config.Migrate},
 		"copy --from sqlite://a.db --to postgres://u:p@h/db": {
-			Name: config.Copy, From: config.Database{Engine: config.SQLite, Source: "a.db"}, To: config.Database{Engine: config.PostgreSQL, Source: "postgres://u:p@h/db"},
+			Name: config.Copy,
+			From: config.Database{Engine: config.SQLite, Source: "a.db"},
+			To:   config.Database{Engine: config.PostgreSQL, Source: "postgres://u:p@h/db"},
 		},
 		"token -ttl=90s --user=ann": {Name: config.Token, User: "ann", TTL: 90 * time.Second},
 	} {
@@ -35,7 +37,11 @@ func TestTheCommandLineIsReadOrRefused(t *testing.T) {
 		require.NoError(t, err, line)
 		require.Equal(t, want, got, line)
 	}
-	for _, line := range []string{"start", "serve now", "token", "token --user", "token --user ann extra", "token --user ann --ttl 0", "token --user ann --ttl -1h", "token --user ann --ttl day", "serve --port 1", "--version", "copy", "copy --from sqlite://a.db", "copy --to sqlite://a.db", "copy sqlite://a.db sqlite://b.db"} {
+	for _, line := range []string{
+		"start", "serve now", "token", "token --user", "token --user ann extra", "token --user ann --ttl 0",
+		"token --user ann --ttl -1h", "token --user ann --ttl day", "serve --port 1", "--version", "copy",
+		"copy --from sqlite://a.db", "copy --to sqlite://a.db", "copy sqlite://a.db sqlite://b.db",
+	} {
 		_, err := config.ParseArgs(strings.Fields(line))
 		require.ErrorContains(t, err, "see --help", line)
 		require.NotContains(t, err.Error(), "\n", line)
