@@ -91,9 +91,9 @@ func (e sqliteEngine) Initialize(db *gorm.DB) error {
 	queues := newQueues()
 	// As the SQLite of every Linux distribution: a commit does not wait for the time of the file. Not on macOS and Windows.
 	_, _ = driver.Fdatasync(true)
-	err := errors.Join(registerMatches(), e.Dialector.Initialize(db), db.Use(queues))
+	err := errors.Join(registerMatches(), e.Dialector.Initialize(db), queues.register(db))
 	if pool, ok := db.ConnPool.(*sql.DB); ok {
-		db.ConnPool = queuedPool{pool, queues.write}
+		db.ConnPool = queuedPool{pool, queues, &writes{}}
 	}
 	return err
 }

@@ -36,22 +36,35 @@ type connPool interface {
 	Conn(ctx context.Context) (*sql.Conn, error)
 }
 
-// read runs a statement on a connection of the pool.
-func (p *Plugin) read(db *gorm.DB, pool connPool) error {
+// Queue is a pool in which statements wait for their turn. It runs a function on a connection of the driver. It may run it
+// again, if what it wrote was rolled back. Its error is the function's, that of the commit or that of the context.
+type Queue interface {
+	Read(ctx context.Context, run func(conn any) error) error
+	Write(ctx context.Context, run func(conn any) error) error
+}
+
+// read runs a statement on a connection of the pool. A statement that writes has been committed when it returns nil.
+func (p *Plugin) read(db *gorm.DB, pool connPool, writes bool) error {
 	stmt := db.Statement
-	conn, err := pool.Conn(stmt.Context)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	return conn.Raw(func(conn any) (err error) {
+	run := func(conn any) (err error) {
 		rows, err := p.Run(stmt.Context, conn, stmt.SQL.String(), stmt.Vars)
 		if err != nil {
 			return err
 		}
 		defer func() { err = cmp.Or(err, rows.close()) }()
 		return fill(db, rows)
-	})
+	}
+	if queue, queued := pool.(Queue); queued && writes {
+		return queue.Write(stmt.Context, run)
+	} else if queued {
+		return queue.Read(stmt.Context, run)
+	}
+	conn, err := pool.Conn(stmt.Context)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	return conn.Raw(run)
 }
 
 // fill reads the rows of a statement into its destination, and counts them.
@@ -59,6 +72,9 @@ func fill(db *gorm.DB, rows Rows) (err error) {
 	stmt := db.Statement
 	target := stmt.ReflectValue
 	db.RowsAffected = 0
+	if target.Kind() == reflect.Slice {
+		target.SetLen(0)
+	}
 	var fields []*schema.Field
 	for more := true; more && err == nil && rows.next(); {
 		if fields == nil {
