@@ -60,7 +60,11 @@ var traceParent = regexp.MustCompile(`^00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2
 
 // traceID returns the trace id of the client's traceparent header (W3C Trace Context), or "".
 func traceID(c *fiber.Ctx) string {
-	if found := traceParent.FindStringSubmatch(c.Get("traceparent")); found != nil {
+	header := c.Get("traceparent")
+	if header == "" {
+		return "" // as most often: the expression takes a microsecond to find that out
+	}
+	if found := traceParent.FindStringSubmatch(header); found != nil {
 		return found[1]
 	}
 	return ""

@@ -1,6 +1,7 @@
 package models
 
 import (
+	"context"
 	"errors"
 
 	"gorm.io/gorm"
@@ -20,15 +21,20 @@ func WithExternalUsers(db *gorm.DB) *gorm.DB {
 // CreateOwned inserts a row of an owned model in one statement. Only a user's first row takes three: the insert fails on
 // the foreign key, the user is added, and the insert is made again. Where another program keeps the accounts, no user is
 // added. The error is [ErrNoAccount] if the foreign key still does not hold.
-func CreateOwned(db *gorm.DB, userID string, row any) error {
-	return withAccount(db, userID, func() error { return db.Create(row).Error })
+func CreateOwned(ctx context.Context, db *gorm.DB, userID string, row any) error {
+	return withAccount(ctx, db, userID, func() error {
+		insert := db.Clauses()         // starts a statement
+		insert.Statement.Context = ctx // WithContext would copy the session
+		return insert.Create(row).Error
+	})
 }
 
 // withAccount runs a creation, and once more after it has added the user whose absence made the first one fail.
-func withAccount(db *gorm.DB, userID string, create func() error) error {
+func withAccount(ctx context.Context, db *gorm.DB, userID string, create func() error) error {
 	err := create()
 	if _, external := db.Get(externalUsers); !external && errors.Is(err, gorm.ErrForeignKeyViolated) {
-		if err := db.Clauses(clause.OnConflict{DoNothing: true}).Create(&User{ID: userID}).Error; err != nil {
+		err = db.WithContext(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&User{ID: userID}).Error
+		if err != nil {
 			return err
 		}
 		err = create()

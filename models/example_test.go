@@ -30,7 +30,7 @@ func ExampleOwnedBy() {
 
 	for _, user := range []string{"ann", "bob"} {
 		task := models.NewTask(user, models.TaskInput{Title: "Call " + user})
-		if err := models.CreateOwned(db, user, &task); err != nil {
+		if err := models.CreateOwned(context.Background(), db, user, &task); err != nil {
 			panic(err)
 		}
 	}

@@ -74,7 +74,7 @@ func (k IdempotencyKey) find(db *gorm.DB) (known IdempotencyKey, err error) {
 
 // add creates the key with its row, in the place of an expired one, and sweeps others.
 func (k *IdempotencyKey) add(db *gorm.DB, expired IdempotencyKey, create func(tx *gorm.DB) (Created, error)) error {
-	return withAccount(db, k.UserID, func() error {
+	return withAccount(db.Statement.Context, db, k.UserID, func() error {
 		return db.Transaction(func(tx *gorm.DB) (err error) {
 			if err := k.sweep(tx); err != nil {
 				return err

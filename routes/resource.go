@@ -87,7 +87,7 @@ func (h *handlers[T, In]) create(c *fiber.Ctx) error {
 	if key != nil {
 		return h.createOnce(c, *key, row)
 	}
-	if err := models.CreateOwned(h.db.WithContext(c.UserContext()), middleware.UserID(c), &row); err != nil {
+	if err := models.CreateOwned(c.UserContext(), h.db, middleware.UserID(c), &row); err != nil {
 		return err
 	}
 	created, err := h.created(row)

@@ -267,7 +267,7 @@ func renewTasks(b *testing.B, s *server, e endpoint) (made []benchTask) {
 	for i := range rows {
 		rows[i] = models.Task{Owner: models.Owner{UserID: "ann"}, TaskInput: models.TaskInput{Title: "Buy groceries", Description: &description}}
 	}
-	noError(b, models.CreateOwned(s.db, "ann", &rows))
+	noError(b, models.CreateOwned(b.Context(), s.db, "ann", &rows))
 	for _, row := range rows {
 		path := e.path
 		if strings.Contains(path, "%d") {

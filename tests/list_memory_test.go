@@ -24,7 +24,7 @@ func createEscapedTasks(t testing.TB, s *server, user string, tasks int) {
 		for i := range rows {
 			rows[i] = models.NewTask(user, models.TaskInput{Title: strings.Repeat("\x02", 200), Description: &description})
 		}
-		require.NoError(t, models.CreateOwned(s.db, user, &rows))
+		require.NoError(t, models.CreateOwned(t.Context(), s.db, user, &rows))
 	}
 }
 

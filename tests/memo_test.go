@@ -97,7 +97,7 @@ func (n memos) create(c *fiber.Ctx) error {
 	if n.leak == "create" && in.UserID != "" {
 		row.UserID = in.UserID
 	}
-	if err := models.CreateOwned(n.db.WithContext(c.UserContext()), row.UserID, &row); err != nil {
+	if err := models.CreateOwned(c.UserContext(), n.db, row.UserID, &row); err != nil {
 		return err
 	}
 	return c.Status(fiber.StatusCreated).JSON(row)

@@ -18,7 +18,7 @@ func TestACreationWhoseDeadlineComesMeanwhileIsAnsweredAsItEnded(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *server) {
 		s.as("ann").create(t, "the user is there")
 		row := models.NewTask("ann", models.TaskInput{Title: "written"})
-		require.NoError(t, models.CreateOwned(s.db.WithContext(overtaken{context.Background()}), "ann", &row))
+		require.NoError(t, models.CreateOwned(overtaken{context.Background()}, s.db, "ann", &row))
 		s.as("ann").call(t, 200, "GET", path(row.ID))
 	})
 }

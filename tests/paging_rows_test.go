@@ -55,7 +55,7 @@ func TestPagesHoldInTheOrderOfAFieldOfAnyKind(t *testing.T) {
 					[]int{0, 1000, 100_000_000, 999_999_000}[rand.IntN(4)], time.UTC),
 			})
 		}
-		require.NoError(t, models.CreateOwned(s.db, "ann", &rows))
+		require.NoError(t, models.CreateOwned(t.Context(), s.db, "ann", &rows))
 		compare := map[string]func(a, b Letter) int{
 			"text":   func(a, b Letter) int { return cmp.Compare(a.Text, b.Text) },
 			"colour": func(a, b Letter) int { return cmp.Compare(a.Colour, b.Colour) },
@@ -112,7 +112,7 @@ func TestTextIsOrderedByCodePoint(t *testing.T) {
 			rows = append(rows, newLetter("ann", LetterInput{Text: text, Colour: "blue"}), newLetter("ann", LetterInput{Text: text, Colour: "blue"}))
 		}
 		rand.Shuffle(len(rows), func(i, j int) { rows[i], rows[j] = rows[j], rows[i] })
-		require.NoError(t, models.CreateOwned(s.db, "ann", &rows))
+		require.NoError(t, models.CreateOwned(t.Context(), s.db, "ann", &rows))
 		slices.SortFunc(rows, func(a, b Letter) int {
 			return cmp.Or(slices.Compare([]rune(a.Text), []rune(b.Text)), cmp.Compare(a.ID, b.ID))
 		})
@@ -131,7 +131,7 @@ func TestLongTextsAreOrderedByTheir500FirstCharacters(t *testing.T) {
 				}
 			}
 		}
-		require.NoError(t, models.CreateOwned(s.db, "ann", &rows))
+		require.NoError(t, models.CreateOwned(t.Context(), s.db, "ann", &rows))
 		first := func(l Letter) []rune { return []rune(l.Text)[:min(500, len([]rune(l.Text)))] }
 		slices.SortFunc(rows, func(a, b Letter) int { return cmp.Or(slices.Compare(first(a), first(b)), cmp.Compare(a.ID, b.ID)) })
 		s.requireOrder(t, "/api/letters", "text", rows)

@@ -81,7 +81,7 @@ func createTasks(t testing.TB, s *server, user string, titles ...string) {
 		for i, title := range batch {
 			rows[i] = models.NewTask(user, models.TaskInput{Title: title})
 		}
-		require.NoError(t, models.CreateOwned(s.db, user, &rows))
+		require.NoError(t, models.CreateOwned(t.Context(), s.db, user, &rows))
 	}
 }
 

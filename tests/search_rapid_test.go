@@ -62,7 +62,7 @@ func TestASearchOfAnyTextIsThatOfTheModelOnBothEngines(t *testing.T) {
 			}
 		}
 		for _, s := range engines {
-			require.NoError(rt, models.CreateOwned(s.db, user, slices.Clone(rows)))
+			require.NoError(rt, models.CreateOwned(t.Context(), s.db, user, slices.Clone(rows)))
 		}
 		for range 10 {
 			// A piece of one of the rows, in other case and with white space, or any text.

@@ -54,7 +54,7 @@ func TestASearchFindsWhatHasEveryWord(t *testing.T) {
 			if c.description != "" {
 				task.Description = &c.description
 			}
-			require.NoError(t, models.CreateOwned(s.db, user, &task))
+			require.NoError(t, models.CreateOwned(t.Context(), s.db, user, &task))
 			got := s.as(user).ask(t, 200, "/api/tasks", "?q="+url.QueryEscape(c.q))
 			require.Equal(t, c.found, len(rowsOf(t, got)) == 1, "%q in %q and %q", c.q, c.title, c.description)
 		}

@@ -77,7 +77,7 @@ func TestTheNetFailsForARouteThatItCannotAttack(t *testing.T) {
 		}
 		makeMemo := func(user string) (int64, error) {
 			row := memo{UserID: user, Text: "made"}
-			err := models.CreateOwned(s.db, user, &row)
+			err := models.CreateOwned(t.Context(), s.db, user, &row)
 			return row.ID, err
 		}
 		makeNone := func(string) (int64, error) { return 0, errors.New("no memo today") }

@@ -132,7 +132,7 @@ func TestAPanicWhileWritingToSQLiteKeepsNobodyOut(t *testing.T) {
 	for _, user := range []string{"ann", "bob"} {
 		s.as(user).create(t, "first")
 	}
-	require.NoError(t, models.CreateOwned(s.db, "ann", &bomb{Owner: models.Owner{UserID: "ann"}}))
+	require.NoError(t, models.CreateOwned(t.Context(), s.db, "ann", &bomb{Owner: models.Owner{UserID: "ann"}}))
 	unlock := lockTasks(t, newServer(t, "sqlite://"+s.cfg.Database.Source))
 	var writers sync.WaitGroup
 	for range 9 {
@@ -144,7 +144,7 @@ func TestAPanicWhileWritingToSQLiteKeepsNobodyOut(t *testing.T) {
 	for range 3 {
 		writers.Go(func() {
 			lit := &bomb{Owner: models.Owner{UserID: "bob"}, Fuse: fuse{"lit"}}
-			assert.PanicsWithValue(t, "at the worst moment", func() { _ = models.CreateOwned(s.db, "bob", lit) })
+			assert.PanicsWithValue(t, "at the worst moment", func() { _ = models.CreateOwned(t.Context(), s.db, "bob", lit) })
 		})
 	}
 	time.Sleep(100 * time.Millisecond) // until each waits in its queue
