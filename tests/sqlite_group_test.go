@@ -153,3 +153,35 @@ func TestAPanicWhileWritingToSQLiteKeepsNobodyOut(t *testing.T) {
 	require.Len(t, s.as("ann").list(t), 1+9)
 	s.as("bob").create(t, "last")
 }
+
+func TestAStatementThatIsCommittedWithASlowOneIsAnsweredByItsOwnDeadline(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, newSQLite(t), "REQUEST_TIMEOUT", "3s")
+	s.listen(t)
+	for _, user := range []string{"alone", "quick", "slow"} {
+		s.as(user).create(t, "first")
+	}
+	openDirectly(t, "sqlite://"+s.cfg.Database.Source, slowTasks["sqlite"]...)
+	unlock := lockTasks(t, newServer(t, "sqlite://"+s.cfg.Database.Source))
+	var sent sync.WaitGroup
+	create := func(title string) {
+		sent.Go(func() {
+			start := time.Now()
+			got := s.send(t, request{method: "POST", path: "/api/tasks", user: title, body: map[string]string{"title": title}})
+			assert.Less(t, time.Since(start), 4500*time.Millisecond, title)
+			assert.Contains(t, []int{201, 503}, got.StatusCode)
+			assert.Equal(t, got.StatusCode == 201, len(s.as(title).list(t)) == 2)
+		})
+	}
+	create("alone")
+	s.awaitInFlight(t, 1)
+	create("quick")
+	s.awaitInFlight(t, 2)
+	time.Sleep(2500 * time.Millisecond)
+	create("slow")
+	s.awaitInFlight(t, 3)
+	time.Sleep(100 * time.Millisecond) // until it waits in the queue
+	unlock()
+	sent.Wait()
+	s.as("ann").create(t, "x")
+}

@@ -6,6 +6,9 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"time"
+
+	"taskapi/models/database/native"
 )
 
 // writes are the statements that wait for their turn to write to an SQLite file. The one that has the next turn runs all of
@@ -17,7 +20,8 @@ type writes struct {
 
 // write is one statement that writes.
 type write struct {
-	run  func(conn any) error
+	ctx  context.Context
+	run  native.OnConn
 	done chan struct{} // is closed once another one's turn has run it, and err is its outcome
 	err  error
 }
@@ -51,12 +55,12 @@ func (l *writes) take(w *write) (group []*write) {
 }
 
 // Write implements [native.Queue]. A statement in a group that fails runs again, alone: its outcome is its own.
-func (p queuedPool) Write(ctx context.Context, run func(conn any) error) error {
-	own := &write{run: run, done: make(chan struct{})}
+func (p queuedPool) Write(ctx context.Context, run native.OnConn) error {
+	own := &write{ctx: ctx, run: run, done: make(chan struct{})}
 	p.waiting.add(own)
 	select {
 	case p.queues.write <- struct{}{}:
-		p.lead(ctx, own)
+		p.lead(own)
 	case <-own.done:
 	case <-ctx.Done():
 		if p.waiting.remove(own) {
@@ -71,19 +75,21 @@ func (p queuedPool) Write(ctx context.Context, run func(conn any) error) error {
 }
 
 // lead uses the turn of a statement for all that wait, unless another one's turn has run it.
-func (p queuedPool) lead(ctx context.Context, own *write) {
+func (p queuedPool) lead(own *write) {
 	defer p.queues.write.leave()
 	switch group := p.waiting.take(own); len(group) {
 	case 0:
 	case 1:
-		own.err = p.on(ctx, own.run)
+		own.err = p.on(own.ctx, own.run)
 	default:
-		p.commit(ctx, group)
+		p.commit(group)
 	}
 }
 
-// commit runs statements in one transaction, all of them or none.
-func (p queuedPool) commit(ctx context.Context, group []*write) {
+// commit runs statements in one transaction, all of them or none. They end by the first of their deadlines, so that nobody
+// waits longer for the statement of another one.
+func (p queuedPool) commit(group []*write) {
+	first := slices.MinFunc(group, func(a, b *write) int { return deadline(a.ctx).Compare(deadline(b.ctx)) })
 	outcome := errRolledBack
 	defer func() {
 		_ = recover() // the panic of a statement, which has it again when it runs alone
@@ -92,7 +98,7 @@ func (p queuedPool) commit(ctx context.Context, group []*write) {
 			close(w.done)
 		}
 	}()
-	_ = p.on(ctx, func(conn any) error {
+	_ = p.on(first.ctx, func(ctx context.Context, conn any) error {
 		execute := func(ctx context.Context, text string) error {
 			_, err := conn.(driver.ExecerContext).ExecContext(ctx, text, nil)
 			return err
@@ -100,7 +106,7 @@ func (p queuedPool) commit(ctx context.Context, group []*write) {
 		err := execute(ctx, "BEGIN IMMEDIATE")
 		// Any error may have ended the transaction. The statements after it would commit at once.
 		for i := 0; i < len(group) && err == nil; i++ {
-			err = group[i].run(conn)
+			err = group[i].run(ctx, conn)
 		}
 		if err == nil {
 			err = execute(context.Background(), "COMMIT") // with a deadline the outcome could be unknown
@@ -115,4 +121,12 @@ func (p queuedPool) commit(ctx context.Context, group []*write) {
 		outcome = errRolledBack
 		return nil
 	})
+}
+
+// deadline returns that of a context, or a time far away.
+func deadline(ctx context.Context) time.Time {
+	if at, ok := ctx.Deadline(); ok {
+		return at
+	}
+	return time.Now().Add(time.Hour)
 }

@@ -7,6 +7,8 @@ import (
 	"sync"
 
 	"gorm.io/gorm"
+
+	"taskapi/models/database/native"
 )
 
 // queues are those of the statements on an SQLite file, first come, first served, before they take a connection: one statement
@@ -71,12 +73,12 @@ type queuedPool struct {
 func (p queuedPool) GetDBConn() (*sql.DB, error) { return p.DB, nil }
 
 // Read implements [native.Queue].
-func (p queuedPool) Read(ctx context.Context, run func(conn any) error) error {
+func (p queuedPool) Read(ctx context.Context, run native.OnConn) error {
 	return p.use(ctx, p.queues.read, run)
 }
 
 // use waits for a turn in a queue, and runs a function on a connection of the driver.
-func (p queuedPool) use(ctx context.Context, q queue, run func(conn any) error) error {
+func (p queuedPool) use(ctx context.Context, q queue, run native.OnConn) error {
 	if err := q.enter(ctx); err != nil {
 		return err
 	}
@@ -85,13 +87,13 @@ func (p queuedPool) use(ctx context.Context, q queue, run func(conn any) error) 
 }
 
 // on runs a function on a connection of the driver.
-func (p queuedPool) on(ctx context.Context, run func(conn any) error) error {
+func (p queuedPool) on(ctx context.Context, run native.OnConn) error {
 	conn, err := p.Conn(ctx)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	return conn.Raw(run)
+	return conn.Raw(func(conn any) error { return run(ctx, conn) })
 }
 
 // BeginTx implements [gorm.ConnPoolBeginner].

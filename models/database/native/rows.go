@@ -36,18 +36,22 @@ type connPool interface {
 	Conn(ctx context.Context) (*sql.Conn, error)
 }
 
-// Queue is a pool in which statements wait for their turn. It runs a function on a connection of the driver. It may run it
-// again, if what it wrote was rolled back. Its error is the function's, that of the commit or that of the context.
+// Queue is a pool in which statements wait for their turn. It runs a function on a connection of the driver, in the context
+// or one that ends earlier. It may run it again, if what it wrote was rolled back. Its error is the function's, that of the
+// commit or that of the context.
 type Queue interface {
-	Read(ctx context.Context, run func(conn any) error) error
-	Write(ctx context.Context, run func(conn any) error) error
+	Read(ctx context.Context, run OnConn) error
+	Write(ctx context.Context, run OnConn) error
 }
+
+// OnConn is a function that runs a statement on a connection of the driver.
+type OnConn func(ctx context.Context, conn any) error
 
 // read runs a statement on a connection of the pool. A statement that writes has been committed when it returns nil.
 func (p *Plugin) read(db *gorm.DB, pool connPool, writes bool) error {
 	stmt := db.Statement
-	run := func(conn any) (err error) {
-		rows, err := p.Run(stmt.Context, conn, stmt.SQL.String(), stmt.Vars)
+	run := func(ctx context.Context, conn any) (err error) {
+		rows, err := p.Run(ctx, conn, stmt.SQL.String(), stmt.Vars)
 		if err != nil {
 			return err
 		}
@@ -64,7 +68,7 @@ func (p *Plugin) read(db *gorm.DB, pool connPool, writes bool) error {
 		return err
 	}
 	defer conn.Close()
-	return conn.Raw(run)
+	return conn.Raw(func(conn any) error { return run(stmt.Context, conn) })
 }
 
 // fill reads the rows of a statement into its destination, and counts them.
