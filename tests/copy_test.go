@@ -395,7 +395,7 @@ var phases = []string{"copying", "verifying"}
 func TestTheServerGoesOnWhileACopySeesOneMoment(t *testing.T) {
 	eachCopy(t, func(t *testing.T, newSource, newTarget func(testing.TB) string) {
 		from := newSource(t)
-		source := newServer(t, from, "REQUEST_TIMEOUT", "2s")
+		source := newServer(t, from, "REQUEST_TIMEOUT", "5s")
 		addTasks(t, source, 8000, "")
 		for _, phase := range phases {
 			wantUsers, wantTasks := rows(t, source.db)
@@ -458,7 +458,7 @@ func TestNobodyAddsToATargetDuringACopy(t *testing.T) {
 		var target *server
 		p, _ := pause(t, from, func(t testing.TB) string {
 			to := newPostgres(t)
-			target = newServer(t, withoutPooler(t, to), "REQUEST_TIMEOUT", "1s") // nothing is cancelled through a pooler
+			target = newServer(t, withoutPooler(t, to), "REQUEST_TIMEOUT", "3s") // nothing is cancelled through a pooler
 			return to
 		}, "copying")
 		unavailable(t, target.send(t, request{method: "POST", path: "/api/tasks", user: "bob", body: `{"title": "too early"}`}))

@@ -134,7 +134,7 @@ func TestKeysOfTwoUsersOrResourcesNeverMeet(t *testing.T) {
 
 func TestAfterAnErrorTheKeyIsFree(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, databaseURL string) {
-		s := newServer(t, databaseURL, "REQUEST_TIMEOUT", "1s")
+		s := newServer(t, databaseURL, "REQUEST_TIMEOUT", "3s")
 		r := s.resources(t)[0]
 		bad := r.keyed("ann", "k")
 		for status, body := range map[int]string{422: "{}", 413: strings.Repeat(" ", 70<<10)} {

@@ -89,7 +89,10 @@ func drawGadgetStatement(t *rapid.T) func(db *gorm.DB) effect {
 		},
 		func(db *gorm.DB) effect { row := one; return effectOf(mine(db).Take(&row), row) },
 		func(db *gorm.DB) effect { var row Gadget; return effectOf(mine(db).First(&row, id), row) },
-		func(db *gorm.DB) effect { row := one; return effectOf(mine(db).Select(columns).Find(&row), row) },
+		func(db *gorm.DB) effect {
+			row := Gadget{Owner: one.Owner} // GORM would leave the text and the time that it has if the column is null
+			return effectOf(mine(db).Select(columns).Find(&row), row)
+		},
 		func(db *gorm.DB) effect { return find(mine(db).Where("stars >= ?", stars), nil) },
 		func(db *gorm.DB) effect { return find(mine(db).Select(columns), make([]Gadget, 0, 2)) },
 		func(db *gorm.DB) effect { return find(mine(db).Omit("name", "made"), []Gadget{one}) },

@@ -93,7 +93,7 @@ func (e sqliteEngine) Initialize(db *gorm.DB) error {
 	_, _ = driver.Fdatasync(true)
 	err := errors.Join(registerMatches(), e.Dialector.Initialize(db), queues.register(db))
 	if pool, ok := db.ConnPool.(*sql.DB); ok {
-		db.ConnPool = queuedPool{pool, queues, &writes{}}
+		db.ConnPool = queuedPool{pool, queues, &waitingWrites{}}
 	}
 	return err
 }

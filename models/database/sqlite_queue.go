@@ -20,7 +20,7 @@ func newQueues() queues {
 	return queues{write: make(queue, 1), read: make(queue, sqliteConns-1)}
 }
 
-// register queues the statements that GORM runs itself. All others are queued by [queuedPool].
+// register queues the statements that GORM runs itself, such as a DELETE. [queuedPool] queues those that it is asked to run.
 func (q queues) register(db *gorm.DB) error {
 	query, create, update, remove := db.Callback().Query(), db.Callback().Create(), db.Callback().Update(), db.Callback().Delete()
 	return errors.Join(
@@ -66,7 +66,7 @@ func (q queue) around(own func(*gorm.DB)) func(*gorm.DB) {
 type queuedPool struct {
 	*sql.DB
 	queues  queues
-	waiting *writes
+	waiting *waitingWrites
 }
 
 // GetDBConn implements [gorm.GetDBConnector].

@@ -72,7 +72,7 @@ func (p *Plugin) insteadOf(own func(*gorm.DB), rowsClause string) func(*gorm.DB)
 		}
 		err := driver.ErrBadConn
 		for try := 0; try < badConnTries && errors.Is(err, driver.ErrBadConn); try++ {
-			err = p.read(db, pool, rowsClause == "RETURNING")
+			err = p.execute(db, pool, rowsClause == "RETURNING")
 		}
 		if _, visit := stmt.Dest.(Visit); errors.Is(err, driver.ErrBadConn) && !visit {
 			own(db) // takes a new connection in the end

@@ -38,7 +38,7 @@ type connPool interface {
 
 // Queue is a pool in which statements wait for their turn. It runs a function on a connection of the driver, in the context
 // or one that ends earlier. It may run it again, if what it wrote was rolled back. Its error is the function's, that of the
-// commit or that of the context.
+// commit, or that of the wait for the turn or the connection.
 type Queue interface {
 	Read(ctx context.Context, run OnConn) error
 	Write(ctx context.Context, run OnConn) error
@@ -47,8 +47,8 @@ type Queue interface {
 // OnConn is a function that runs a statement on a connection of the driver.
 type OnConn func(ctx context.Context, conn any) error
 
-// read runs a statement on a connection of the pool. A statement that writes has been committed when it returns nil.
-func (p *Plugin) read(db *gorm.DB, pool connPool, writes bool) error {
+// execute runs a statement that returns rows on a connection of the pool. One that writes has been committed when it returns nil.
+func (p *Plugin) execute(db *gorm.DB, pool connPool, writes bool) error {
 	stmt := db.Statement
 	run := func(ctx context.Context, conn any) (err error) {
 		rows, err := p.Run(ctx, conn, stmt.SQL.String(), stmt.Vars)
@@ -58,9 +58,20 @@ func (p *Plugin) read(db *gorm.DB, pool connPool, writes bool) error {
 		defer func() { err = cmp.Or(err, rows.close()) }()
 		return fill(db, rows)
 	}
-	if queue, queued := pool.(Queue); queued && writes {
-		return queue.Write(stmt.Context, run)
-	} else if queued {
+	queue, queued := pool.(Queue)
+	if queued && writes {
+		before := reflect.New(stmt.ReflectValue.Type()).Elem()
+		before.Set(stmt.ReflectValue)
+		err := queue.Write(stmt.Context, func(ctx context.Context, conn any) error {
+			stmt.ReflectValue.Set(before)
+			return run(ctx, conn)
+		})
+		if err != nil {
+			stmt.ReflectValue.Set(before) // without what a run that was rolled back has set, such as the id
+		}
+		return err
+	}
+	if queued {
 		return queue.Read(stmt.Context, run)
 	}
 	conn, err := pool.Conn(stmt.Context)
@@ -76,9 +87,6 @@ func fill(db *gorm.DB, rows Rows) (err error) {
 	stmt := db.Statement
 	target := stmt.ReflectValue
 	db.RowsAffected = 0
-	if target.Kind() == reflect.Slice {
-		target.SetLen(0)
-	}
 	var fields []*schema.Field
 	for more := true; more && err == nil && rows.next(); {
 		if fields == nil {
