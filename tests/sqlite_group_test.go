@@ -38,9 +38,8 @@ func TestStatementsThatWaitToWriteToSQLiteAreCommittedTogetherAndEachGetsItsOwnA
 	s := newServer(t, newSQLite(t))
 	s.listen(t)
 	created := s.as("ann").create(t, "x")
-	checkpoint := models.AcrossOwners(s.db)
-	require.NoError(t, checkpoint.Exec("PRAGMA wal_checkpoint(TRUNCATE)").Error)
 	const most = 40
+	log := s.emptyLog(t)
 	toggle := request{method: "PATCH", path: path(created.ID) + "/complete", user: "ann"}
 	completed, tags := 0, map[string]bool{}
 	for _, got := range s.sendTogether(t, slices.Repeat([]request{toggle}, most)...) {
@@ -52,9 +51,57 @@ func TestStatementsThatWaitToWriteToSQLiteAreCommittedTogetherAndEachGetsItsOwnA
 	}
 	require.Equal(t, most/2, completed)
 	require.Len(t, tags, most)
-	wal, err := os.Stat(s.cfg.Database.Source + "-wal")
-	require.NoError(t, err)
-	require.Less(t, wal.Size(), int64(most*4096), "each commit writes a page of 4096 bytes at least")
+	require.Less(t, log(), most)
+}
+
+// emptyLog empties the file's log, and returns a function that counts the pages in it since: a commit writes one at least.
+func (s *server) emptyLog(t *testing.T) (pages func() int) {
+	t.Helper()
+	require.NoError(t, models.AcrossOwners(s.db).Exec("PRAGMA wal_checkpoint(TRUNCATE)").Error)
+	return func() int {
+		log, err := os.Stat(s.cfg.Database.Source + "-wal")
+		require.NoError(t, err)
+		return int(log.Size() / 4096)
+	}
+}
+
+func TestStatementsThatTheirGroupCouldNotBeginForAreCommittedTogetherLater(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, newSQLite(t), "REQUEST_TIMEOUT", "3s")
+	s.listen(t)
+	created := s.as("ann").create(t, "x")
+	log := s.emptyLog(t)
+	unlock := lockTasks(t, newServer(t, "sqlite://"+s.cfg.Database.Source))
+	const each = 20
+	answers := make(chan int, 3*each)
+	var sent sync.WaitGroup
+	send := func() {
+		for range each {
+			sent.Go(func() {
+				answers <- s.send(t, request{method: "PATCH", path: path(created.ID) + "/complete", user: "ann"}).StatusCode
+			})
+		}
+	}
+	send()
+	time.Sleep(1500 * time.Millisecond)
+	send()
+	time.Sleep(1400 * time.Millisecond)
+	send() // in a group with those before, whose deadline ends before the lock does
+	time.Sleep(1800 * time.Millisecond)
+	unlock()
+	sent.Wait()
+	close(answers)
+	done := 0
+	for status := range answers {
+		if status == 200 {
+			done++
+		} else {
+			require.Equal(t, 503, status)
+		}
+	}
+	require.Equal(t, fmt.Sprintf(`"%d"`, 1+done), s.as("ann").call(t, 200, "GET", path(created.ID)).Header.Get("ETag"))
+	require.LessOrEqual(t, done, each)
+	require.Less(t, log(), max(done, 10))
 }
 
 // endings are triggers that end the creation of a task with the title bad, and the transaction that it is in, in different ways.

@@ -198,9 +198,9 @@ func TestTextComesBackExactlyAsItWasSent(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *server) {
 		ann := s.as("ann")
 		for _, text := range []string{
-			"  spaces around  ", "tab\tand\nline", "<script>alert(1)</script> & \"quotes\" 'too' \\", "日本語 العربية", "e\u0301 is not é",
-			"👩\u200d👩\u200d👧 family", "\u2028line separator", "\ufeffmark", "'; DROP TABLE tasks; --", "%s %d $1 ?", "\x01\x7f", "\U0010ffff",
-			strings.Repeat("🙂", 200),
+			"  spaces around  ", "tab\tand\nline", "<script>alert(1)</script> & \"quotes\" 'too' \\", "日本語 العربية",
+			"e\u0301 is not é", "👩\u200d👩\u200d👧 family", "\u2028line separator", "\ufeffmark", "'; DROP TABLE tasks; --",
+			"%s %d $1 ?", "\x01\x7f", "\U0010ffff", strings.Repeat("🙂", 200),
 		} {
 			created := decode[task](t, ann.call(t, 201, "POST", "/api/tasks", map[string]any{"title": text, "description": text + text}))
 			found := decode[task](t, ann.call(t, 200, "GET", path(created.ID)))

@@ -111,7 +111,7 @@ func (p queuedPool) commit(group []*waitingWrite) {
 			return err
 		}
 		err := execute(ctx, "BEGIN IMMEDIATE")
-		if err == nil || ctx.Err() == nil {
+		if err == nil || ctx.Err() == nil { // else the first of them has no time left, but others may
 			outcome = errRolledBack
 		}
 		ctx, cancel := context.WithTimeout(ctx, time.Until(deadline(ctx))/2)

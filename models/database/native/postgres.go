@@ -51,11 +51,10 @@ func (r *pgxRows) scan(ctx context.Context, row reflect.Value, fields []*schema.
 		if fields[i] == nil {
 			continue
 		}
-		field := fields[i].ReflectValueOf(ctx, row)
-		if raw == nil {
-			field.SetZero()
-		} else {
-			r.into[i] = field.Addr().Interface()
+		if raw != nil {
+			r.into[i] = fields[i].ReflectValueOf(ctx, row).Addr().Interface()
+		} else if err := setNull(ctx, row, fields[i]); err != nil {
+			return err
 		}
 	}
 	return r.Scan(r.into...)

@@ -24,7 +24,7 @@ type Rows interface {
 	next() bool
 	// columns returns the names of the columns, once there is a row.
 	columns() []string
-	// scan sets the fields of a row to the values of the columns, and to zero for null. It skips a column whose field is nil;
+	// scan sets the fields of a row to the values of the columns. It skips a column whose field is nil;
 	// SQLite puts the text of such a column into other, unless that is nil.
 	scan(ctx context.Context, row reflect.Value, fields []*schema.Field, other *string) error
 	// close ends the statement. It returns the error that ended the rows early, if any: [driver.ErrBadConn] if nothing was sent.
@@ -116,4 +116,12 @@ func fill(db *gorm.DB, rows Rows) (err error) {
 		}
 	}
 	return err
+}
+
+// setNull sets a field to the null of a column as GORM does, which leaves some kinds of fields as they are.
+func setNull(ctx context.Context, row reflect.Value, field *schema.Field) error {
+	if field.ReflectValueOf(ctx, row).IsZero() {
+		return nil
+	}
+	return field.Set(ctx, row, reflect.New(reflect.PointerTo(field.IndirectFieldType)).Interface())
 }

@@ -121,7 +121,9 @@ func (r *sqliteRows) columns() []string { return r.Columns() }
 
 func (r *sqliteRows) scan(ctx context.Context, row reflect.Value, fields []*schema.Field, other *string) (err error) {
 	for i, value := range r.values {
-		if fields[i] != nil {
+		if fields[i] != nil && value == nil {
+			err = errors.Join(err, setNull(ctx, row, fields[i]))
+		} else if fields[i] != nil {
 			err = errors.Join(err, fields[i].Set(ctx, row, value))
 		} else if text, ok := value.(string); ok && other != nil {
 			*other = text
