@@ -4,7 +4,7 @@ run: ## serve the API on port 8000
 	go run .
 
 test: ## on SQLite and PostgreSQL
-	go test ./...
+	go test -timeout 20m ./...
 
 lint: ## .golangci.yml; builds the linter the first time
 	go tool -modfile=tools.mod golangci-lint run

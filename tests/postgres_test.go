@@ -14,12 +14,14 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 )
 
@@ -218,7 +220,7 @@ func newPostgresWith(t testing.TB, options string) string {
 		t.Skip(noPostgres)
 	}
 	name := fmt.Sprintf("taskapi_test_%d_%d", os.Getpid(), databases.Add(1))
-	administer(t, "CREATE DATABASE "+name+" "+options)
+	administer(t, "CREATE DATABASE "+name+" "+fastest()+" "+options)
 	t.Cleanup(func() { administer(t, "DROP DATABASE "+name+" WITH (FORCE)") })
 	u, err := url.Parse(cmp.Or(poolerURL, postgresURL))
 	require.NoError(t, err)
@@ -243,12 +245,28 @@ func withoutPooler(t testing.TB, databaseURL string) string {
 	return server.String()
 }
 
+// administrators are connections to the server's own database.
+var administrators = sync.OnceValues(func() (*pgxpool.Pool, error) { return pgxpool.New(context.Background(), postgresURL) })
+
 // administer runs a statement on the server's own database.
 func administer(t testing.TB, statement string) {
 	t.Helper()
-	conn, err := pgx.Connect(context.Background(), postgresURL)
+	pool, err := administrators()
 	require.NoError(t, err)
-	defer conn.Close(context.Background())
-	_, err = conn.Exec(context.Background(), statement)
+	_, err = pool.Exec(context.Background(), statement)
 	require.NoError(t, err)
 }
+
+// fastest is the option of CREATE DATABASE by which a small database is made in half the time, where there is one.
+var fastest = sync.OnceValue(func() string {
+	pool, err := administrators()
+	if err != nil {
+		return ""
+	}
+	var version int
+	err = pool.QueryRow(context.Background(), "SELECT current_setting('server_version_num')::int").Scan(&version)
+	if err != nil || version < 15_00_00 {
+		return ""
+	}
+	return "STRATEGY file_copy"
+})
