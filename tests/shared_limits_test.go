@@ -62,6 +62,7 @@ func (h held) fill(t *testing.T, s *server, method string, requests, answered in
 		<-h.arrived
 	}
 	s.awaitInFlight(t, requests)
+	time.Sleep(500 * time.Millisecond) // until each is counted by the limits, which come after the number in flight
 	done = sync.OnceFunc(func() {
 		close(h.release)
 		group.Wait()
