@@ -2,6 +2,7 @@ package models
 
 import (
 	"errors"
+	"reflect"
 	"time"
 
 	"gorm.io/gorm"
@@ -23,12 +24,28 @@ func (t Timestamps) RowVersion() int64 { return t.Version }
 // ErrStructUpdate is the error of an update by a struct.
 var ErrStructUpdate = errors.New("an update of an owned model needs a map of columns")
 
-// BeforeUpdate implements GORM's hook of that name.
-func (Timestamps) BeforeUpdate(tx *gorm.DB) error {
-	columns, ok := tx.Statement.Dest.(map[string]any)
+// Versions is the GORM plugin that counts an update in the version of each row that it changes.
+type Versions struct{}
+
+// Name implements [gorm.Plugin].
+func (Versions) Name() string { return "taskapi:versions" }
+
+// Initialize implements [gorm.Plugin].
+func (v Versions) Initialize(db *gorm.DB) error {
+	return db.Callback().Update().Before("gorm:update").Register(v.Name(), v.update)
+}
+
+var rowType = reflect.TypeFor[Row]()
+
+func (Versions) update(db *gorm.DB) {
+	stmt := db.Statement
+	if db.Error != nil || stmt.SkipHooks || stmt.Schema == nil || !stmt.Schema.ModelType.Implements(rowType) {
+		return
+	}
+	columns, ok := stmt.Dest.(map[string]any)
 	if !ok {
-		return ErrStructUpdate
+		_ = db.AddError(ErrStructUpdate)
+		return
 	}
 	columns["version"] = gorm.Expr("version + 1")
-	return nil
 }

@@ -1,7 +1,7 @@
 package routes
 
 import (
-	"errors"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -9,8 +9,8 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 	"gorm.io/gorm"
-	"gorm.io/gorm/clause"
 
+	"taskapi/middleware"
 	"taskapi/models"
 	"taskapi/routes/bind"
 )
@@ -96,30 +96,27 @@ func targetOf(c *fiber.Ctx, badBody error) (t target, err error) {
 	return t, bind.Join(badID, badBody, badMatch)
 }
 
-// row starts a statement on the target.
-func (t target) row(c *fiber.Ctx, db *gorm.DB) *gorm.DB {
-	row := owned(c, db).Clauses(clause.Where{Exprs: []clause.Expression{clause.Eq{Column: "id", Value: t.id}}})
-	if t.match.given && !t.match.any {
-		// One text for any number of tags: the connections keep a prepared statement for each text.
-		row = row.Where(`? LIKE '%"' || version || '"%'`, strings.ToValidUTF8(strings.Join(t.match.list, ","), "?"))
-	}
-	return row
-}
+// conditional reports whether the row must be in one of some versions.
+func (t target) conditional() bool { return t.match.given && !t.match.any }
 
-// require returns the error of a statement on the target, or the 404 or 412 of one that met no row. The statement that tells
-// the two apart runs only with If-Match.
-func (t target) require(c *fiber.Ctx, db, statement *gorm.DB) error {
-	err := models.RequireRow(statement)
-	if err == nil || !t.match.given || statement.Error != nil && !errors.Is(statement.Error, gorm.ErrRecordNotFound) {
+// versions returns them for the condition [versionIn].
+func (t target) versions() string { return strings.ToValidUTF8(strings.Join(t.match.list, ","), "?") }
+
+// requireRow returns the error of a statement on a target, or the 404 or 412 of one that met no row. The statement that tells the
+// two apart runs only with If-Match.
+func requireRow[T models.Row](c *fiber.Ctx, db *gorm.DB, t target, met bool, err error) error {
+	if err != nil || met {
 		return err
 	}
-	var id int64
-	exists := owned(c, db).Model(statement.Statement.Model).Where(clause.Eq{Column: "id", Value: t.id}).Limit(1).Pluck("id", &id)
-	if exists.Error != nil {
-		return exists.Error
+	if t.match.given {
+		var id int64
+		exists := rowOf(db.WithContext(c.UserContext()).Model(new(T)), middleware.UserID(c), t.id).Limit(1).Pluck("id", &id)
+		if exists.Error != nil {
+			return exists.Error
+		}
+		if exists.RowsAffected > 0 {
+			return errPrecondition
+		}
 	}
-	if exists.RowsAffected > 0 {
-		return errPrecondition
-	}
-	return err
+	return models.NotFound(reflect.TypeFor[T]().Name())
 }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 	"gorm.io/gorm"
-	"gorm.io/gorm/clause"
 	"gorm.io/gorm/schema"
 
 	"taskapi/middleware"
@@ -32,6 +31,8 @@ type handlers[T models.Row, In any] struct {
 	orders       orders
 	texts        []*schema.Field   // that q looks into
 	turns        *middleware.Turns // of idempotency keys
+	find, delete rowStatement[T]
+	updates      updates[T]
 }
 
 // resource is [Resource], by the name that the table of routes uses.
@@ -48,7 +49,8 @@ func resource[T models.Row, In any](db *gorm.DB, path string, construct func(use
 	}
 	h := &handlers[T, In]{
 		db: db, model: model, path: path, construct: construct, filters: filters, input: d.Input, patch: d.Patch, orders: d.Orders,
-		turns: middleware.NewTurns(1),
+		turns: middleware.NewTurns(1), updates: newUpdates[T](),
+		find: prepareRow[T](db, find), delete: prepareRow[T](db, remove),
 	}
 	for _, f := range d.Row {
 		if f.Text() {
@@ -117,7 +119,7 @@ func (h *handlers[T, In]) get(c *fiber.Ctx) error {
 	if err := bind.Join(badID, badTags); err != nil {
 		return err
 	}
-	row, err := findRow[T](c, h.db, target{id: id})
+	row, err := h.find.of(c, target{id: id})
 	if err != nil {
 		return err
 	}
@@ -133,7 +135,7 @@ func (h *handlers[T, In]) replace(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	return updateRow[T](c, h.db, t, values)
+	return h.update(c, t, values)
 }
 
 // change is PATCH (RFC 5789), with a JSON Merge Patch (RFC 7396).
@@ -147,9 +149,24 @@ func (h *handlers[T, In]) change(c *fiber.Ctx) error {
 		return err
 	}
 	if len(values) > 0 {
-		return updateRow[T](c, h.db, t, values)
+		return h.update(c, t, values)
 	}
-	row, err := findRow[T](c, h.db, t)
+	row, err := h.find.of(c, t)
+	if err != nil {
+		return err
+	}
+	return sendRow(c, row)
+}
+
+// update sets columns of one of the caller's rows, and answers with the row as it then is.
+func (h *handlers[T, In]) update(c *fiber.Ctx, t target, given map[string]any) error {
+	columns, values := make([]string, 0, len(given)), make([]any, 0, len(given))
+	for _, f := range h.patch { // has the fields of the input, too
+		if value, found := given[f.DBName]; found {
+			columns, values = append(columns, f.DBName), append(values, value)
+		}
+	}
+	row, err := h.updates.of(h.db, columns).of(c, t, values...)
 	if err != nil {
 		return err
 	}
@@ -161,26 +178,11 @@ func (h *handlers[T, In]) remove(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	if err := t.require(c, h.db, t.row(c, h.db).Delete(new(T))); err != nil {
+	if _, err := h.delete.of(c, t); err != nil {
 		return err
 	}
 	c.Status(fiber.StatusNoContent)
 	return nil
-}
-
-// findRow returns one of the caller's rows.
-func findRow[T models.Row](c *fiber.Ctx, db *gorm.DB, t target) (row T, err error) {
-	err = t.require(c, db, t.row(c, db).Find(&row))
-	return row, err
-}
-
-// updateRow sets columns of one of the caller's rows, and answers with the row as it then is.
-func updateRow[T models.Row](c *fiber.Ctx, db *gorm.DB, t target, columns map[string]any) error {
-	var row T
-	if err := t.require(c, db, t.row(c, db).Model(&row).Clauses(clause.Returning{}).Updates(columns)); err != nil {
-		return err
-	}
-	return sendRow(c, row)
 }
 
 // sendRow answers with a row and its version's tag.

@@ -24,11 +24,18 @@ func toggleRoute(db *gorm.DB) Route {
 }
 
 func toggleTask(db *gorm.DB) fiber.Handler {
+	toggle := prepareRow[models.Task](db, func(row *gorm.DB, _ []any) *gorm.DB {
+		return set(row, map[string]any{"completed": gorm.Expr("NOT completed")})
+	})
 	return func(c *fiber.Ctx) error {
 		t, err := targetOf(c, nil)
 		if err != nil {
 			return err
 		}
-		return updateRow[models.Task](c, db, t, map[string]any{"completed": gorm.Expr("NOT completed")})
+		task, err := toggle.of(c, t)
+		if err != nil {
+			return err
+		}
+		return sendRow(c, task)
 	}
 }

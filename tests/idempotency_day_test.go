@@ -1,13 +1,14 @@
 package tests
 
 import (
+	"context"
 	"fmt"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"gorm.io/gorm"
+	"gorm.io/gorm/logger"
 
 	"taskapi/models"
 )
@@ -62,36 +63,40 @@ func TestExpiredKeysAreSweptByTheKeyedRequestsOfAnyone(t *testing.T) {
 	})
 }
 
+// statementLog is a logger of GORM's that has a function look at each statement that is sent.
+type statementLog struct {
+	logger.Interface
+	look func(text string, vars []any)
+}
+
+// Trace implements [logger.Interface].
+func (l statementLog) Trace(ctx context.Context, begin time.Time, text func() (string, int64), err error) {
+	sql, rows := text()
+	l.Interface.Trace(ctx, begin, func() (string, int64) { return sql, rows }, err)
+}
+
+// ParamsFilter implements [gorm.ParamsFilter].
+func (l statementLog) ParamsFilter(_ context.Context, sql string, vars ...any) (string, []any) {
+	l.look(sql, vars)
+	return sql, nil
+}
+
 // onStatement has a function look at each statement that the server sends.
-func (s *server) onStatement(t testing.TB, look func(sent *gorm.Statement)) {
-	t.Helper()
-	callbacks := s.db.Callback()
-	for _, of := range []interface {
-		Register(string, func(*gorm.DB)) error
-	}{
-		callbacks.Query().After("gorm:query"), callbacks.Create().After("gorm:create"), callbacks.Update().After("gorm:update"),
-		callbacks.Delete().After("gorm:delete"), callbacks.Row().After("gorm:row"), callbacks.Raw().After("gorm:raw"),
-	} {
-		require.NoError(t, of.Register("tests:look", func(db *gorm.DB) {
-			if !db.DryRun { // else it is a part of another one
-				look(db.Statement)
-			}
-		}))
-	}
+func (s *server) onStatement(look func(text string, vars []any)) {
+	s.db.Logger = statementLog{s.db.Logger, look}
 }
 
 // countStatements returns how many statements the server has sent since.
-func (s *server) countStatements(t testing.TB) (since func() int64) {
-	t.Helper()
+func (s *server) countStatements() (since func() int64) {
 	var count atomic.Int64
-	s.onStatement(t, func(*gorm.Statement) { count.Add(1) })
+	s.onStatement(func(string, []any) { count.Add(1) })
 	return func() int64 { return count.Swap(0) }
 }
 
 func TestOnlyTheHeadersOfSafeRetriesAndVersionsCostFurtherStatements(t *testing.T) {
 	eachResource(t, func(t *testing.T, r *resource) {
 		first := r.keyed("new", "first")
-		since := r.s.countStatements(t)
+		since := r.s.countStatements()
 		r.s.ask(t, 201, first)
 		require.LessOrEqual(t, since(), int64(8), "the first row of a user, with a key")
 		of := r.create(t, "new", r.example)

@@ -122,7 +122,7 @@ func newSession(engine engine, log logger.Interface) (db *gorm.DB, pool *sql.DB,
 		NowFunc: func() time.Time { return time.Now().UTC().Truncate(time.Microsecond) },
 	})
 	if err == nil {
-		err = errors.Join(db.Use(&models.Guard{}), db.Use(&native.Plugin{Run: engine.native()}))
+		err = errors.Join(db.Use(&models.Guard{}), db.Use(models.Versions{}), db.Use(&native.Plugin{Run: engine.native()}))
 	}
 	pool, _ = db.DB() // not nil, even if the engine did not answer
 	return db, pool, err

@@ -47,9 +47,6 @@ func ifAssociated(own func(*gorm.DB)) func(*gorm.DB) {
 	}
 }
 
-// badConnTries is how many times a statement that could not be sent is tried, as in database/sql.
-const badConnTries = 3
-
 // insteadOf returns the callback that replaces one of GORM's own. A statement that has the clause rowsClause returns rows.
 func (p *Plugin) insteadOf(own func(*gorm.DB), rowsClause string) func(*gorm.DB) {
 	return func(db *gorm.DB) {
@@ -70,15 +67,14 @@ func (p *Plugin) insteadOf(own func(*gorm.DB), rowsClause string) func(*gorm.DB)
 			own(db) // does not build again
 			return
 		}
-		err := driver.ErrBadConn
-		for try := 0; try < badConnTries && errors.Is(err, driver.ErrBadConn); try++ {
-			err = p.execute(db, pool, rowsClause == "RETURNING")
-		}
-		if _, visit := stmt.Dest.(Visit); errors.Is(err, driver.ErrBadConn) && !visit {
+		run := statementOf(db, rowsClause)
+		err := p.execute(stmt.Context, pool, run)
+		if errors.Is(err, driver.ErrBadConn) && run.visit == nil {
 			own(db) // takes a new connection in the end
 			return
 		}
-		if err == nil && db.RowsAffected == 0 {
+		db.RowsAffected = run.rows
+		if err == nil && run.rows == 0 {
 			if stmt.RaiseErrorOnNotFound {
 				err = gorm.ErrRecordNotFound
 			}

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"database/sql/driver"
+	"errors"
 	"reflect"
 
 	"gorm.io/gorm"
@@ -47,72 +49,103 @@ type Queue interface {
 // OnConn is a function that runs a statement on a connection of the driver.
 type OnConn func(ctx context.Context, conn any) error
 
-// execute runs a statement that returns rows on a connection of the pool. One that writes has been committed when it returns nil.
-func (p *Plugin) execute(db *gorm.DB, pool connPool, writes bool) error {
+// statement is a statement that returns rows of a model.
+type statement struct {
+	text   string
+	vars   []any
+	writes bool
+	model  *schema.Schema
+	target reflect.Value // the model's struct or a slice of it
+	visit  Visit         // in place of the target, or nil
+	rows   int64         // how many it returned
+}
+
+// statementOf returns a statement that GORM has built.
+func statementOf(db *gorm.DB, rowsClause string) *statement {
 	stmt := db.Statement
+	visit, _ := stmt.Dest.(Visit)
+	return &statement{
+		text: stmt.SQL.String(), vars: stmt.Vars, writes: rowsClause == "RETURNING",
+		model: stmt.Schema, target: stmt.ReflectValue, visit: visit,
+	}
+}
+
+// badConnTries is how many times a statement that could not be sent is tried, as in database/sql.
+const badConnTries = 3
+
+// execute runs a statement. Its error is [driver.ErrBadConn] if it could not be sent. What one that writes has written has been
+// committed when it returns nil.
+func (p *Plugin) execute(ctx context.Context, pool connPool, s *statement) error {
+	err := driver.ErrBadConn
+	for try := 0; try < badConnTries && errors.Is(err, driver.ErrBadConn); try++ {
+		err = p.try(ctx, pool, s)
+	}
+	return err
+}
+
+// try runs a statement on a connection of the pool.
+func (p *Plugin) try(ctx context.Context, pool connPool, s *statement) error {
 	run := func(ctx context.Context, conn any) (err error) {
-		rows, err := p.Run(ctx, conn, stmt.SQL.String(), stmt.Vars)
+		rows, err := p.Run(ctx, conn, s.text, s.vars)
 		if err != nil {
 			return err
 		}
 		defer func() { err = cmp.Or(err, rows.close()) }()
-		return fill(db, rows)
+		return s.read(ctx, rows)
 	}
 	queue, queued := pool.(Queue)
-	if queued && writes {
-		before := reflect.New(stmt.ReflectValue.Type()).Elem()
-		before.Set(stmt.ReflectValue)
-		err := queue.Write(stmt.Context, func(ctx context.Context, conn any) error {
-			stmt.ReflectValue.Set(before)
+	if queued && s.writes {
+		before := reflect.New(s.target.Type()).Elem()
+		before.Set(s.target)
+		err := queue.Write(ctx, func(ctx context.Context, conn any) error {
+			s.target.Set(before)
 			return run(ctx, conn)
 		})
 		if err != nil {
-			stmt.ReflectValue.Set(before) // without what a run that was rolled back has set, such as the id
+			s.target.Set(before) // without what a run that was rolled back has set, such as the id
 		}
 		return err
 	}
 	if queued {
-		return queue.Read(stmt.Context, run)
+		return queue.Read(ctx, run)
 	}
-	conn, err := pool.Conn(stmt.Context)
+	conn, err := pool.Conn(ctx)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	return conn.Raw(func(conn any) error { return run(stmt.Context, conn) })
+	return conn.Raw(func(conn any) error { return run(ctx, conn) })
 }
 
-// fill reads the rows of a statement into its destination, and counts them.
-func fill(db *gorm.DB, rows Rows) (err error) {
-	stmt := db.Statement
-	target := stmt.ReflectValue
-	db.RowsAffected = 0
+// read reads the rows of a statement into its target, and counts them.
+func (s *statement) read(ctx context.Context, rows Rows) (err error) {
 	var fields []*schema.Field
+	s.rows = 0
 	for more := true; more && err == nil && rows.next(); {
 		if fields == nil {
 			names := rows.columns()
 			fields = make([]*schema.Field, len(names))
 			for i, name := range names {
-				if field := stmt.Schema.LookUpField(name); field != nil && field.Readable {
+				if field := s.model.LookUpField(name); field != nil && field.Readable {
 					fields[i] = field
 				}
 			}
 		}
-		db.RowsAffected++
-		switch visit, _ := stmt.Dest.(Visit); {
-		case visit != nil:
-			more, err = visit(func(row any, other *string) error {
-				return rows.scan(stmt.Context, reflect.ValueOf(row).Elem(), fields, other)
+		s.rows++
+		switch {
+		case s.visit != nil:
+			more, err = s.visit(func(row any, other *string) error {
+				return rows.scan(ctx, reflect.ValueOf(row).Elem(), fields, other)
 			})
-		case target.Kind() == reflect.Slice:
-			last := target.Len()
-			target.Grow(1)
-			target.SetLen(last + 1)
-			target.Index(last).SetZero()
-			err = rows.scan(stmt.Context, target.Index(last), fields, nil)
+		case s.target.Kind() == reflect.Slice:
+			last := s.target.Len()
+			s.target.Grow(1)
+			s.target.SetLen(last + 1)
+			s.target.Index(last).SetZero()
+			err = rows.scan(ctx, s.target.Index(last), fields, nil)
 		default:
 			more = false // as GORM has it
-			err = rows.scan(stmt.Context, target, fields, nil)
+			err = rows.scan(ctx, s.target, fields, nil)
 		}
 	}
 	return err
