@@ -6,13 +6,20 @@ import "github.com/gofiber/fiber/v2"
 // loads nothing.
 const strictPolicy = "default-src 'none'; frame-ancestors 'none'"
 
+// secureHeaders are the headers of [SecureHeaders], in their canonical form.
+var secureHeaders = [...]struct{ name, value []byte }{
+	{[]byte(fiber.HeaderXContentTypeOptions), []byte("nosniff")},
+	{[]byte(fiber.HeaderReferrerPolicy), []byte("no-referrer")},
+	{[]byte(fiber.HeaderCacheControl), []byte("no-store")},
+	{[]byte(fiber.HeaderContentSecurityPolicy), []byte(strictPolicy)},
+}
+
 // SecureHeaders sets headers that stop browsers from sniffing, framing and running answers, and caches from storing them.
 func SecureHeaders() fiber.Handler {
 	return func(c *fiber.Ctx) error {
-		c.Set(fiber.HeaderXContentTypeOptions, "nosniff")
-		c.Set(fiber.HeaderReferrerPolicy, "no-referrer")
-		c.Set(fiber.HeaderCacheControl, "no-store")
-		c.Set(fiber.HeaderContentSecurityPolicy, strictPolicy)
+		for _, header := range secureHeaders {
+			c.Response().Header.SetCanonical(header.name, header.value)
+		}
 		return c.Next()
 	}
 }

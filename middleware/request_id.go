@@ -23,7 +23,7 @@ var clientRequestID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 func AssignRequestID() fiber.Handler {
 	return func(c *fiber.Ctx) error {
 		id := utils.CopyString(c.Get(fiber.HeaderXRequestID))
-		if !clientRequestID.MatchString(id) {
+		if id == "" || !clientRequestID.MatchString(id) { // the expression takes a microsecond to refuse ""
 			id = utils.UUIDv4()
 		}
 		c.Locals(requestIDKey, id)
