@@ -119,7 +119,7 @@ func (h *handlers[T, In]) get(c *fiber.Ctx) error {
 	if err := bind.Join(badID, badTags); err != nil {
 		return err
 	}
-	row, err := h.find.of(c, target{id: id})
+	row, err := h.find.run(c, target{id: id})
 	if err != nil {
 		return err
 	}
@@ -151,7 +151,7 @@ func (h *handlers[T, In]) change(c *fiber.Ctx) error {
 	if len(values) > 0 {
 		return h.update(c, t, values)
 	}
-	row, err := h.find.of(c, t)
+	row, err := h.find.run(c, t)
 	if err != nil {
 		return err
 	}
@@ -166,7 +166,7 @@ func (h *handlers[T, In]) update(c *fiber.Ctx, t target, given map[string]any) e
 			columns, values = append(columns, f.DBName), append(values, value)
 		}
 	}
-	row, err := h.updates.of(h.db, columns).of(c, t, values...)
+	row, err := h.updates.forColumns(h.db, columns).run(c, t, values...)
 	if err != nil {
 		return err
 	}
@@ -178,7 +178,7 @@ func (h *handlers[T, In]) remove(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	if _, err := h.delete.of(c, t); err != nil {
+	if _, err := h.delete.run(c, t); err != nil {
 		return err
 	}
 	c.Status(fiber.StatusNoContent)

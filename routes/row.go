@@ -19,15 +19,15 @@ type rowStatement[T models.Row] struct {
 	plain, matched *database.Prepared[T]
 }
 
-// prepareRow returns a statement that GORM builds once: run gets the start of it, and further values.
-func prepareRow[T models.Row](db *gorm.DB, run func(row *gorm.DB, values []any) *gorm.DB) rowStatement[T] {
+// prepareRow returns a statement that GORM builds once. The function build gets the start of it and the further values of a run.
+func prepareRow[T models.Row](db *gorm.DB, build func(row *gorm.DB, values []any) *gorm.DB) rowStatement[T] {
 	return rowStatement[T]{
 		db: db,
 		plain: database.Prepare(db, func(db *gorm.DB, row *T, userID string, values []any) *gorm.DB {
-			return run(rowOf(db.Model(row), userID, values[0]), values[1:])
+			return build(rowOf(db.Model(row), userID, values[0]), values[1:])
 		}),
 		matched: database.Prepare(db, func(db *gorm.DB, row *T, userID string, values []any) *gorm.DB {
-			return run(rowOf(db.Model(row), userID, values[0]).Where(versionIn, values[1]), values[2:])
+			return build(rowOf(db.Model(row), userID, values[0]).Where(versionIn, values[1]), values[2:])
 		}),
 	}
 }
@@ -54,8 +54,8 @@ func remove(row *gorm.DB, _ []any) *gorm.DB {
 	return row.Clauses(clause.Returning{Columns: []clause.Column{{Name: "id"}}}).Delete(row.Statement.Model)
 }
 
-// of runs the statement on a target. The error is also the 404 or 412 of one that met no row.
-func (s rowStatement[T]) of(c *fiber.Ctx, t target, values ...any) (row T, err error) {
+// run runs the statement on a target. The error is also the 404 or 412 of one that met no row.
+func (s rowStatement[T]) run(c *fiber.Ctx, t target, values ...any) (row T, err error) {
 	prepared, all := s.plain, append(make([]any, 0, len(values)+2), t.id)
 	if t.conditional() {
 		prepared, all = s.matched, append(all, t.versions())
@@ -77,8 +77,8 @@ func newUpdates[T models.Row]() updates[T] {
 	return updates[T]{kept}
 }
 
-// of returns the statement that updates columns, of which run gets the values in their order.
-func (u updates[T]) of(db *gorm.DB, columns []string) rowStatement[T] {
+// forColumns returns the statement that updates columns. It runs with their values, in their order.
+func (u updates[T]) forColumns(db *gorm.DB, columns []string) rowStatement[T] {
 	key := strings.Join(columns, " ")
 	statement, known := u.kept.Get(key)
 	if !known {

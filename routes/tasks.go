@@ -32,7 +32,7 @@ func toggleTask(db *gorm.DB) fiber.Handler {
 		if err != nil {
 			return err
 		}
-		task, err := toggle.of(c, t)
+		task, err := toggle.run(c, t)
 		if err != nil {
 			return err
 		}

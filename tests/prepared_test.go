@@ -2,6 +2,8 @@ package tests
 
 import (
 	"fmt"
+	"maps"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,7 +19,7 @@ import (
 
 // drawPrepared draws a prepared statement on one gadget. Its first run meets no row, and the text of that one is used again.
 func drawPrepared(t *rapid.T, user string, id int64, in GadgetInput) func(db *gorm.DB) effect {
-	values := []any{in.Note, in.Stars, in.Colour, in.Energy, in.Due}
+	harmless, values := []any{"another", int64(1), "blue", 0.5, time.Unix(3, 0)}, []any{in.Note, in.Stars, in.Colour, in.Energy, in.Due}
 	returning := clause.Returning{Columns: rapid.SampledFrom([][]clause.Column{nil, {{Name: "id"}, {Name: "version"}}}).Draw(t, "returning")}
 	run := rapid.SampledFrom([]func(row *gorm.DB, values []any) *gorm.DB{
 		func(row *gorm.DB, _ []any) *gorm.DB { return row.Find(row.Statement.Model) },
@@ -34,20 +36,19 @@ func drawPrepared(t *rapid.T, user string, id int64, in GadgetInput) func(db *go
 		},
 		func(row *gorm.DB, _ []any) *gorm.DB { return row.Clauses(returning).Delete(row.Statement.Model) },
 	}).Draw(t, "prepared")
-	return func(db *gorm.DB) (got effect) {
+	return func(db *gorm.DB) effect {
 		prepared := database.Prepare(db, func(db *gorm.DB, row *Gadget, userID string, values []any) *gorm.DB {
 			return run(db.Model(row).Scopes(models.OwnedBy(userID)).Where("id = ?", values[0]), values[1:])
 		})
-		for _, id := range []int64{-1, id} {
-			var row Gadget
-			found, err := prepared.Run(t.Context(), &row, user, append([]any{id}, values...)...)
-			require.False(t, found && id == -1)
-			got = effectOf(&gorm.DB{Error: err})
-			if found { // GORM itself sets fields of the row to what they would have become
-				got = effectOf(&gorm.DB{RowsAffected: 1}, row)
-			}
+		found, err := prepared.Run(t.Context(), new(Gadget), user, append([]any{-1}, harmless...)...)
+		require.NoError(t, err)
+		require.False(t, found)
+		var row Gadget
+		found, err = prepared.Run(t.Context(), &row, user, append([]any{id}, values...)...)
+		if found { // else GORM itself sets fields of the row to what they would have become
+			return effectOf(&gorm.DB{RowsAffected: 1}, row)
 		}
-		return got
+		return effectOf(&gorm.DB{Error: err})
 	}
 }
 
@@ -61,6 +62,107 @@ func TestAPreparedStatementSetsTheTimeOfEachOfItsRuns(t *testing.T) {
 			toggled := decode[task](t, ann.call(t, 200, "PATCH", path(created.ID)+"/complete", nil))
 			require.GreaterOrEqual(t, toggled.UpdatedAt, begin)
 			require.Equal(t, created.CreatedAt, toggled.CreatedAt)
+		}
+	})
+}
+
+// countBuilt returns how many statements GORM has built since, whether it has run them or not.
+func (s *server) countBuilt(t *testing.T) (since func() int64) {
+	t.Helper()
+	var count atomic.Int64
+	callbacks := s.db.Callback()
+	for _, of := range []interface {
+		Register(string, func(*gorm.DB)) error
+	}{callbacks.Query().After("gorm:query"), callbacks.Update().After("gorm:update"), callbacks.Delete().After("gorm:delete")} {
+		require.NoError(t, of.Register("tests:count", func(*gorm.DB) { count.Add(1) }))
+	}
+	return func() int64 { return count.Swap(0) }
+}
+
+func TestTheStatementOnOneRowIsBuiltForTheFirstRequestOnly(t *testing.T) {
+	eachResource(t, func(t *testing.T, r *resource) {
+		of := r.create(t, "ann", r.example)
+		writes := r.writes("ann", of)
+		changes := writes[:len(writes)-1]
+		remove := func() request {
+			return request{method: "DELETE", path: r.create(t, "ann", r.example).path, user: "ann"}
+		}
+		removals := []request{remove(), remove(), remove()}
+		since := r.s.countBuilt(t)
+		for _, removal := range removals {
+			r.s.ask(t, 200, request{method: "GET", path: of.path, user: "ann"})
+			for _, change := range changes {
+				r.s.ask(t, 200, change)
+			}
+			r.s.ask(t, 204, removal)
+		}
+		first := since()
+		require.Positive(t, first)
+		require.LessOrEqual(t, first, 2*int64(len(writes)), "each is built twice, to be compared")
+		r.s.ask(t, 404, request{method: "GET", path: of.path, user: "bob"})
+		require.Zero(t, since())
+	})
+}
+
+func TestAStatementThatDependsOnMoreThanItsValuesIsBuiltAtEachRun(t *testing.T) {
+	eachEngine(t, func(t *testing.T, s *server) {
+		created := s.as("ann").create(t, "x")
+		count := 0
+		for name, read := range map[string]func(mine *gorm.DB, row *models.Task) *gorm.DB{
+			"a variable": func(mine *gorm.DB, row *models.Task) *gorm.DB { count++; return mine.Where("? > 0", count).Find(row) },
+			"the text": func(mine *gorm.DB, row *models.Task) *gorm.DB {
+				count++
+				return mine.Where(fmt.Sprintf("%d > 0", count)).Find(row)
+			},
+			"a time": func(mine *gorm.DB, row *models.Task) *gorm.DB {
+				return mine.Where("updated_at <= ?", time.Now().UTC()).Find(row)
+			},
+			"whether there is a row": func(mine *gorm.DB, row *models.Task) *gorm.DB { return mine.Take(row) },
+			"another destination": func(mine *gorm.DB, row *models.Task) *gorm.DB {
+				var other models.Task
+				defer func() { *row = other }()
+				return mine.Find(&other)
+			},
+		} {
+			t.Run(name, func(t *testing.T) {
+				prepared := database.Prepare(s.db, func(db *gorm.DB, row *models.Task, userID string, values []any) *gorm.DB {
+					return read(db.Scopes(models.OwnedBy(userID)).Where("id = ?", values[0]), row)
+				})
+				since := s.countBuilt(t)
+				for range 3 {
+					var row models.Task
+					found, err := prepared.Run(t.Context(), &row, "ann", created.ID)
+					require.NoError(t, err)
+					require.True(t, found)
+					require.Equal(t, created.ID, row.ID)
+				}
+				require.GreaterOrEqual(t, since(), int64(3))
+			})
+		}
+	})
+}
+
+func TestAPatchOfAnySetOfFieldsSetsThoseHoweverManySetsThereAre(t *testing.T) {
+	eachEngineWithGadgets(t, func(t *testing.T, s *server) {
+		ann := s.as("ann")
+		location := ann.call(t, 201, "POST", "/api/gadgets", map[string]any{"name": "x", "made": "2026-01-08T10:30:00Z"}).Header.Get("Location")
+		fields := []string{"name", "note", "level", "stars", "serial", "weight", "energy"}
+		want := decode[map[string]any](t, ann.call(t, 200, "GET", location, nil))
+		for set := 1; set < 1<<len(fields); set++ { // 127 sets, and 64 statements are kept
+			body := map[string]any{}
+			for i, field := range fields {
+				if set&(1<<i) == 0 {
+					continue
+				}
+				body[field] = float64(1 + set%3)
+				if field == "name" || field == "note" {
+					body[field] = fmt.Sprint(set)
+				}
+			}
+			got := decode[map[string]any](t, ann.call(t, 200, "PATCH", location, body))
+			maps.Copy(want, body)
+			want["updated_at"] = got["updated_at"]
+			require.Equal(t, want, got, "%v", body)
 		}
 	})
 }
@@ -125,7 +227,7 @@ func (h *hooked) AfterFind(*gorm.DB) error {
 // BeforeUpdate implements GORM's hook of that name.
 func (h *hooked) BeforeUpdate(tx *gorm.DB) error {
 	columns := tx.Statement.Dest.(map[string]any)
-	columns["name"] = fmt.Sprint(columns["name"], " updated")
+	columns["name"] = columns["name"].(string) + " updated"
 	return nil
 }
 

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"reflect"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -15,18 +14,19 @@ import (
 	"gorm.io/gorm/schema"
 )
 
-// Prepared is a statement on the rows of one user that returns a row of the model T. GORM builds its text once, in a dry run,
-// with its scopes and the guard; each run binds other values to it. Where a model has hooks of its own for GORM, associations or
-// serializers, GORM builds the statement at each run.
+// Prepared is a statement on the rows of one user that returns a row of the model T. GORM builds its text at the first run, with its
+// scopes and the guard; later runs only bind other values to it. GORM builds the statement at each run where that could make a
+// difference: in a transaction, where the model has hooks for GORM, associations or serializers, and where something depends on
+// the run that is not one of its values.
 type Prepared[T any] struct {
-	db    *gorm.DB
-	build Build[T]
-	once  sync.Once
-	kept  *kept // nil if GORM builds the statement at each run
+	db     *gorm.DB
+	build  Build[T]
+	once   sync.Once
+	cached *cached // nil if GORM builds the statement at each run
 }
 
-// Build lets GORM build a statement with the values of a run, and run it. Its destination or its model is row. Each of the values
-// goes into the text as a variable, and nothing else depends on them.
+// Build lets GORM build a statement with the values of a run, and run it. Its destination or its model is row. Each value is a
+// variable of the text, and decides nothing else.
 type Build[T any] func(db *gorm.DB, row *T, userID string, values []any) *gorm.DB
 
 // Prepare returns a statement that is built at its first run.
@@ -34,16 +34,16 @@ func Prepare[T any](db *gorm.DB, build Build[T]) *Prepared[T] {
 	return &Prepared[T]{db: db, build: build}
 }
 
-// Run runs the statement with the values of its variables, which are as many at each run. It reads the row that the statement
-// returns into row, a zero value, and reports whether there was one.
+// Run runs the statement with the values of its variables, which are as many at each run. It reads what the statement returns into
+// row, a zero value, and reports whether there was a row.
 func (p *Prepared[T]) Run(ctx context.Context, row *T, userID string, values ...any) (found bool, err error) {
-	p.once.Do(func() { p.kept = p.keep(len(values)) })
-	if p.kept != nil && userID != "" {
+	p.once.Do(func() { p.cached = p.buildOnce(len(values)) })
+	if p.cached != nil && userID != "" {
 		begin := time.Now()
-		run := p.kept.statement(p.db, reflect.ValueOf(row).Elem(), userID, values)
-		err := p.kept.plugin.execute(ctx, p.kept.pool, run)
-		p.db.Logger.Trace(ctx, begin, func() (string, int64) { return p.explain(ctx, run), run.rows }, err)
+		run := p.cached.statement(p.db, reflect.ValueOf(row).Elem(), userID, values)
+		err := p.cached.plugin.execute(ctx, p.cached.pool, run)
 		if !errors.Is(err, driver.ErrBadConn) {
+			p.db.Logger.Trace(ctx, begin, func() (string, int64) { return p.explain(ctx, run), run.rows }, err)
 			return run.rows > 0, translate(p.db, err)
 		}
 	}
@@ -51,8 +51,8 @@ func (p *Prepared[T]) Run(ctx context.Context, row *T, userID string, values ...
 	return tx.RowsAffected > 0, tx.Error
 }
 
-// kept is the text of a statement and its variables: constants, and the places of what differs from run to run.
-type kept struct {
+// cached is the text of a statement and its variables: constants, and placeholders for what differs from run to run.
+type cached struct {
 	plugin *Plugin
 	pool   connPool
 	model  *schema.Schema
@@ -61,34 +61,63 @@ type kept struct {
 	vars   []any
 }
 
-// place is the place of a value in the variables of a text.
-type place int
+// placeholder stands for a value in the variables of a text: for the one of that index, for the user's id, or for the time.
+type placeholder int
 
-// The other places are those of the user's id and of the time of the run. No user's id has a NUL.
-const placeOfUser = "\x00"
+const (
+	userPlaceholder placeholder = -1 - iota
+	timePlaceholder
+)
 
-var placeOfNow = time.Unix(0, 0)
-
-// keep lets GORM build the text of the statement, with places for its values. It returns nil for a statement that has to be built
-// at each run, or that GORM refuses.
-func (p *Prepared[T]) keep(values int) *kept {
+// buildOnce lets GORM build the text of the statement. It returns nil for a statement that GORM has to build at each run, or that
+// it refuses. To know what differs from run to run, it has the statement built twice, for different users at different times.
+func (p *Prepared[T]) buildOnce(values int) *cached {
 	plugin, _ := p.db.Plugins[(*Plugin)(nil).Name()].(*Plugin)
 	pool, _ := p.db.Statement.ConnPool.(connPool)
-	places := make([]any, values)
-	for i := range places {
-		places[i] = place(i)
-	}
-	dry := p.db.Session(&gorm.Session{DryRun: true, Logger: logger.Discard, NowFunc: func() time.Time { return placeOfNow }})
-	tx := p.build(dry, new(T), placeOfUser, places)
-	stmt := tx.Statement
-	_, selects := stmt.Clauses["SELECT"]
-	_, returns := stmt.Clauses["RETURNING"]
-	k := &kept{plugin, pool, stmt.Schema, strings.Clone(stmt.SQL.String()), returns, slices.Clone(stmt.Vars)}
-	if plugin == nil || pool == nil || tx.Error != nil || !selects && !returns || hasHooks(stmt.Schema) ||
-		len(stmt.Schema.Relationships.Relations) > 0 || plugin.columnsOf(stmt) == "" || !slices.Contains(k.vars, any(placeOfUser)) {
+	stmt := &gorm.Statement{DB: p.db}
+	if plugin == nil || pool == nil || stmt.Parse(new(T)) != nil || len(stmt.Schema.Relationships.Relations) > 0 ||
+		hasHooks(stmt.Schema) || plugin.columnsOf(stmt) == "" {
 		return nil
 	}
-	return k
+	first := p.dryRun(values, "\x00 first", time.Unix(1, 0)) // no user's id has a NUL
+	second := p.dryRun(values, "\x00 second", time.Unix(2, 0))
+	_, selects := first.Clauses["SELECT"]
+	_, returns := first.Clauses["RETURNING"]
+	text := first.SQL.String()
+	if first.Error != nil || second.Error != nil || !selects && !returns || first.RaiseErrorOnNotFound || text != second.SQL.String() {
+		return nil
+	}
+	vars := slices.Clone(first.Vars)
+	for i, v := range vars {
+		switch other := second.Vars[i]; {
+		case v == "\x00 first" && other == "\x00 second":
+			vars[i] = userPlaceholder
+		case v == time.Unix(1, 0) && other == time.Unix(2, 0):
+			vars[i] = timePlaceholder
+		case !reflect.DeepEqual(v, other):
+			return nil
+		}
+	}
+	if !slices.ContainsFunc(vars, func(v any) bool { return v == userPlaceholder }) {
+		return nil
+	}
+	return &cached{plugin, pool, stmt.Schema, text, returns, vars}
+}
+
+// dryRun returns the statement as GORM builds it for a user at a time, with placeholders for the values.
+func (p *Prepared[T]) dryRun(values int, userID string, now time.Time) *gorm.Statement {
+	placeholders := make([]any, values)
+	for i := range placeholders {
+		placeholders[i] = placeholder(i)
+	}
+	row := new(T)
+	tx := p.build(p.db.Session(&gorm.Session{
+		DryRun: true, Logger: logger.Discard, NowFunc: func() time.Time { return now },
+	}), row, userID, placeholders)
+	if target := tx.Statement.ReflectValue; tx.Error == nil && (!target.CanAddr() || target.Addr().Interface() != any(row)) {
+		_ = tx.AddError(gorm.ErrInvalidValue) // goes elsewhere
+	}
+	return tx.Statement
 }
 
 // hasHooks reports whether a model has hooks that GORM calls for a statement that reads, updates or deletes a row.
@@ -97,24 +126,22 @@ func hasHooks(model *schema.Schema) bool {
 		model.BeforeDelete || model.AfterDelete
 }
 
-// statement puts the values of a run into their places.
-func (k *kept) statement(db *gorm.DB, target reflect.Value, userID string, values []any) *statement {
-	vars := slices.Clone(k.vars)
+// statement puts the values of a run in the place of the placeholders.
+func (c *cached) statement(db *gorm.DB, target reflect.Value, userID string, values []any) *statement {
+	vars := slices.Clone(c.vars)
 	for i, v := range vars {
-		switch v := v.(type) {
-		case place:
-			vars[i] = values[v]
-		case string:
-			if v == placeOfUser {
-				vars[i] = userID
-			}
-		case time.Time:
-			if v.Equal(placeOfNow) {
-				vars[i] = db.NowFunc()
+		switch v {
+		case userPlaceholder:
+			vars[i] = userID
+		case timePlaceholder:
+			vars[i] = db.NowFunc()
+		default:
+			if index, ok := v.(placeholder); ok {
+				vars[i] = values[index]
 			}
 		}
 	}
-	return &statement{text: k.text, vars: vars, writes: k.writes, model: k.model, target: target}
+	return &statement{text: c.text, vars: vars, writes: c.writes, model: c.model, target: target}
 }
 
 // explain returns the text of a statement for GORM's logger, as GORM does.
