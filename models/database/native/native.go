@@ -18,6 +18,8 @@ import (
 type Plugin struct {
 	Run     Run      // runs statements on the engine's connections
 	columns sync.Map // [columnList] by *schema.Schema
+	// insertions are those that GORM has built: *[insertion] by *schema.Schema.
+	insertions sync.Map
 }
 
 // Name implements [gorm.Plugin].
@@ -59,13 +61,18 @@ func (p *Plugin) insteadOf(own func(*gorm.DB), rowsClause string) func(*gorm.DB)
 		if rowsClause == "SELECT" && len(stmt.Selects)+len(stmt.Omits) == 0 {
 			stmt.AddClauseIfNotExists(clause.Select{Expression: p.columnsOf(stmt)})
 		}
-		build(db, own)
-		if db.Error != nil || stmt.SQL.Len() == 0 {
-			return
-		}
-		if _, returnsRows := stmt.Clauses[rowsClause]; !returnsRows {
-			own(db) // does not build again
-			return
+		if inserts := isPlainInsert(stmt); !inserts || !p.useKnown(stmt) {
+			build(db, own)
+			if db.Error != nil || stmt.SQL.Len() == 0 {
+				return
+			}
+			if _, returnsRows := stmt.Clauses[rowsClause]; !returnsRows {
+				own(db) // does not build again
+				return
+			}
+			if inserts {
+				p.keep(stmt)
+			}
 		}
 		run := statementOf(db, rowsClause)
 		err := p.execute(stmt.Context, pool, run)
