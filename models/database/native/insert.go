@@ -55,7 +55,7 @@ func (p *Plugin) keep(stmt *gorm.Statement) {
 // insertedValues returns the values of a row's fields for its INSERT, once it has its defaults and times, as GORM sets them.
 func insertedValues(stmt *gorm.Statement, fields []*schema.Field) []any {
 	values := make([]any, len(fields))
-	now := stmt.DB.NowFunc()
+	now := stmt.NowFunc()
 	for i, field := range fields {
 		value, zero := field.ValueOf(stmt.Context, stmt.ReflectValue)
 		if zero && field.DefaultValueInterface != nil {

@@ -120,6 +120,9 @@ func (p *Plugin) try(ctx context.Context, pool connPool, s *statement) error {
 // read reads the rows of a statement into its target, and counts them.
 func (s *statement) read(ctx context.Context, rows Rows) (err error) {
 	var fields []*schema.Field
+	readRow := func(row any, other *string) error {
+		return rows.scan(ctx, reflect.ValueOf(row).Elem(), fields, other)
+	}
 	s.rows = 0
 	for more := true; more && err == nil && rows.next(); {
 		if fields == nil {
@@ -134,9 +137,7 @@ func (s *statement) read(ctx context.Context, rows Rows) (err error) {
 		s.rows++
 		switch {
 		case s.visit != nil:
-			more, err = s.visit(func(row any, other *string) error {
-				return rows.scan(ctx, reflect.ValueOf(row).Elem(), fields, other)
-			})
+			more, err = s.visit(readRow)
 		case s.target.Kind() == reflect.Slice:
 			last := s.target.Len()
 			s.target.Grow(1)
