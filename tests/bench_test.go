@@ -15,7 +15,6 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 	"github.com/valyala/fasthttp"
-	"gorm.io/gorm"
 
 	"taskapi/models"
 	"taskapi/routes"
@@ -304,26 +303,12 @@ func (s *statement) renew(id int64) []any {
 
 // record has the app answer a request and returns the statement that it issued for it.
 func record(b *testing.B, s *server, app *caller, e endpoint) (last statement) {
-	callbacks := s.db.Callback()
-	keep := func(db *gorm.DB) {
-		last = statement{text: db.Statement.SQL.String(), args: slices.Clone(db.Statement.Vars)}
-	}
-	for _, of := range []interface {
-		Register(string, func(*gorm.DB)) error
-	}{
-		callbacks.Query().After("gorm:query"), callbacks.Row().After("gorm:row"), callbacks.Create().After("gorm:create"),
-		callbacks.Update().After("gorm:update"), callbacks.Delete().After("gorm:delete"),
-	} {
-		noError(b, of.Register("bench", keep))
-	}
+	before := s.db.Logger
+	defer func() { s.db.Logger = before }()
+	s.onStatement(func(text string, vars []any) { last = statement{text: text, args: slices.Clone(vars)} })
 	task := renewTasks(b, s, e)[0]
 	app.ctx.Request.SetRequestURI(task.path)
 	app.call(b, e.status)
-	for _, of := range []interface{ Remove(string) error }{
-		callbacks.Query(), callbacks.Row(), callbacks.Create(), callbacks.Update(), callbacks.Delete(),
-	} {
-		noError(b, of.Remove("bench"))
-	}
 	last.id = task.id
 	return last
 }
