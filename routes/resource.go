@@ -49,7 +49,7 @@ func resource[T models.Row, In any](db *gorm.DB, path string, construct func(use
 	}
 	h := &handlers[T, In]{
 		db: db, model: model, path: path, construct: construct, filters: filters, input: d.Input, patch: d.Patch, orders: d.Orders,
-		turns: middleware.NewTurns(1), updates: newUpdates[T](),
+		turns: middleware.NewTurns(1), updates: newUpdates[T](db),
 		find: prepareRow[T](db, find), delete: prepareRow[T](db, remove),
 	}
 	for _, f := range d.Row {
@@ -166,7 +166,7 @@ func (h *handlers[T, In]) update(c *fiber.Ctx, t target, given map[string]any) e
 			columns, values = append(columns, f.DBName), append(values, value)
 		}
 	}
-	row, err := h.updates.forColumns(h.db, columns).run(c, t, values...)
+	row, err := h.updates.forColumns(columns).run(c, t, values...)
 	if err != nil {
 		return err
 	}

@@ -69,20 +69,21 @@ const keptUpdates = 64
 
 // updates are the statements that update columns of a row, by the columns.
 type updates[T models.Row] struct {
+	db   *gorm.DB
 	kept *lru.Cache[string, rowStatement[T]]
 }
 
-func newUpdates[T models.Row]() updates[T] {
+func newUpdates[T models.Row](db *gorm.DB) updates[T] {
 	kept, _ := lru.New[string, rowStatement[T]](keptUpdates) // an error only for sizes below 1
-	return updates[T]{kept}
+	return updates[T]{db, kept}
 }
 
 // forColumns returns the statement that updates columns. It runs with their values, in their order.
-func (u updates[T]) forColumns(db *gorm.DB, columns []string) rowStatement[T] {
+func (u updates[T]) forColumns(columns []string) rowStatement[T] {
 	key := strings.Join(columns, " ")
 	statement, known := u.kept.Get(key)
 	if !known {
-		statement = prepareRow[T](db, func(row *gorm.DB, values []any) *gorm.DB {
+		statement = prepareRow[T](u.db, func(row *gorm.DB, values []any) *gorm.DB {
 			changes := make(map[string]any, len(columns)+1)
 			for i, column := range columns {
 				changes[column] = values[i]

@@ -29,8 +29,8 @@ func (postgresEngine) missingRights(db *gorm.DB, table string) (grants []string,
 }
 
 // lock implements [migrations]. From here on the transaction waits at most five seconds for a table, because other sessions
-// would wait behind it. It plans a statement once for all tables: most of a start's time is that of
-// planning GORM's queries of the catalog, which join many views.
+// would wait behind it. It plans a statement once for all tables: most of a start's time is that of planning GORM's queries of
+// the catalog, which join many views.
 func (postgresEngine) lock(tx *gorm.DB) error {
 	if err := tx.Exec("SELECT pg_advisory_xact_lock(?)", migrationLock).Error; err != nil {
 		return err

@@ -16,10 +16,9 @@ import (
 // run, with its scopes, its hooks and the guard. The connection is one of the pool's, so that the pool's limits, pings and
 // metrics hold. All else GORM runs: transactions, joins, upserts, other destinations, and statements that return no rows.
 type Plugin struct {
-	Run     Run      // runs statements on the engine's connections
-	columns sync.Map // [columnList] by *schema.Schema
-	// insertions are those that GORM has built: *[insertion] by *schema.Schema.
-	insertions sync.Map
+	Run        Run      // runs statements on the engine's connections
+	columns    sync.Map // [columnList] by *schema.Schema
+	insertions sync.Map // the text of the INSERT of one row, by *schema.Schema
 }
 
 // Name implements [gorm.Plugin].
@@ -73,6 +72,9 @@ func (p *Plugin) insteadOf(own func(*gorm.DB), rowsClause string) func(*gorm.DB)
 			if inserts {
 				p.keep(stmt)
 			}
+		}
+		if db.Error != nil {
+			return
 		}
 		run := statementOf(db, rowsClause)
 		err := p.execute(stmt.Context, pool, run)
