@@ -157,6 +157,7 @@ func forgeries(t testing.TB, auth *issuer, ed, rs signingKey) (all []forgery) {
 		require.NoError(t, err)
 		twice := strings.TrimSuffix(payload(owner), "}") + "," + strings.TrimPrefix(string(once), "{")
 		add("the claim "+name+" twice", token.Malformed, signText(t, ed, twice))
+		add("the claim "+name+" twice, under another signature", token.BadSignature, half[0]+"."+encode([]byte(twice))+"."+signature)
 	}
 	add("an \\u-escaped name beside the plain one", token.Malformed,
 		signText(t, ed, strings.TrimSuffix(payload(nil), "}")+`,"\u0073ub":"bob"}`))

@@ -2,6 +2,7 @@
 package token
 
 import (
+	"bytes"
 	"errors"
 	"slices"
 	"strconv"
@@ -28,7 +29,8 @@ const (
 type claims struct {
 	// Always empty, so that the library's own checks do nothing.
 	jwt.RegisteredClaims
-	members
+	encoded []byte
+	members // of encoded, from Validate on
 
 	accepted // set by Validate, but for the keys
 }
@@ -43,12 +45,19 @@ type accepted struct {
 	changes uint64  // how often those keys had changed before
 }
 
-// UnmarshalJSON implements json.Unmarshaler for the token library, whose own decoder is not strict.
-func (c *claims) UnmarshalJSON(text []byte) error { return json.Unmarshal(text, &c.members) }
+// UnmarshalJSON implements json.Unmarshaler for the token library, whose own decoder is not strict. It leaves the decoding to
+// [claims.Validate], so that nobody without a key can ask for it.
+func (c *claims) UnmarshalJSON(text []byte) error {
+	c.encoded = bytes.Clone(text)
+	return nil
+}
 
 // Validate implements [jwt.ClaimsValidator]: the library calls it after it has verified the signature. It makes all checks of
 // the claims, because the library's own require no claim and ignore a future iat. Its error is a [Reason].
 func (c *claims) Validate() error {
+	if json.Unmarshal(c.encoded, &c.members) != nil {
+		return Malformed
+	}
 	if err := c.readTimes(); err != nil {
 		return err
 	}

@@ -31,7 +31,7 @@ func Explain(ctx context.Context, w io.Writer, cfg *config.Config, token string)
 	}
 	for i, part := range []*members{&e.header, &e.claims} {
 		if i < len(e.parts) {
-			*part, _ = decodePart(e.parts[i], jsontext.AllowDuplicateNames(true))
+			_ = decodePart(e.parts[i], part, jsontext.AllowDuplicateNames(true))
 		}
 	}
 	user, err := NewVerifier(cfg.Secrets(), e.keys).Verify(token)

@@ -18,25 +18,32 @@ import (
 // members are the members of a JSON object, not yet decoded. They come from the client.
 type members map[string]jsontext.Value
 
-func decodePart(part string, options ...json.Options) (m members, err error) {
+// decodePart decodes a part of a token that is a JSON object.
+func decodePart(part string, into any, options ...json.Options) error {
 	text, err := decodeBase64(part)
 	if err == nil {
-		err = json.Unmarshal(text, &m, options...)
+		err = json.Unmarshal(text, into, options...)
 	}
-	return m, err
+	return err
 }
+
+// base64url is the encoding of the parts of a token (RFC 7515, section 2). It refuses unused bits that are not zero.
+var base64url = base64.RawURLEncoding.Strict()
 
 // decodeBase64 decodes base64url of which each text has one spelling: Go's decoder skips line breaks.
 func decodeBase64(part string) ([]byte, error) {
 	if strings.ContainsAny(part, "\r\n") {
 		return nil, errors.New("a line break in base64url")
 	}
-	return base64.RawURLEncoding.Strict().DecodeString(part)
+	return base64url.DecodeString(part)
 }
 
 // text returns a member that is a text, or "".
-func (m members) text(name string) (text string) {
-	if json.Unmarshal(m[name], &text) != nil {
+func (m members) text(name string) string { return textOf(m[name]) }
+
+// textOf returns a value that is a text, or "".
+func textOf(value jsontext.Value) (text string) {
+	if json.Unmarshal(value, &text) != nil {
 		return ""
 	}
 	return text

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
 	jwtware "github.com/gofiber/contrib/jwt"
 	"github.com/gofiber/fiber/v2"
 	"github.com/golang-jwt/jwt/v5"
@@ -92,20 +93,23 @@ func checkForm(token string) (string, error) {
 	if len(parts) != 3 {
 		return "", Malformed
 	}
-	header, err := decodePart(parts[0])
+	// Other members are skipped, not kept: anyone can send a token.
+	var header struct {
+		Type     jsontext.Value `json:"typ"`
+		Critical jsontext.Value `json:"crit"`
+	}
+	err := decodePart(parts[0], &header)
 	for _, part := range parts[1:] {
 		if err == nil {
 			_, err = decodeBase64(part)
 		}
 	}
-	_, typed := header["typ"]
-	_, critical := header["crit"]
 	switch {
 	case err != nil:
 		return "", Malformed
-	case critical:
+	case header.Critical != nil:
 		return "", CriticalExtension // RFC 7515, section 4.1.11
-	case typed && !slices.Contains(types, strings.ToLower(header.text("typ"))):
+	case header.Type != nil && !slices.Contains(types, strings.ToLower(textOf(header.Type))):
 		return "", WrongType
 	}
 	return token, nil
