@@ -52,6 +52,7 @@ func New(d Deps) *fiber.App {
 		ErrorHandler:          answerError(d.Metrics),
 		JSONEncoder:           encodeJSON,
 		ReadBufferSize:        16 << 10,               // allows long tokens
+		WriteBufferSize:       16 << 10,               // of each connection: one write for a short list, instead of two
 		BodyLimit:             2 * middleware.MaxBody, // larger, so that LimitBody answers with CORS headers
 		ReadTimeout:           server.ReadTimeout,
 		WriteTimeout:          10 * time.Second,
