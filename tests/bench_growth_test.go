@@ -3,6 +3,7 @@ package tests
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -15,42 +16,50 @@ import (
 // ownRows is how many tasks each user has in a table that grows.
 const ownRows = 1000
 
-// BenchmarkGrowth measures get, create and a page of 50 in tables of BENCH_ROWS rows, numbers with commas between them. Without
-// that it is skipped: ten million rows need 6 GB and some minutes for each engine.
+// BenchmarkGrowth measures get, create and a page of 50 in tables of BENCH_ROWS rows, numbers with commas between them: a server
+// on each table, in turns. Beside the figures of a larger table are the medians of their ratios to those of the first one. Without
+// BENCH_ROWS it is skipped: ten million rows need 6 GB and some minutes for each engine.
 func BenchmarkGrowth(b *testing.B) {
 	sizes := os.Getenv("BENCH_ROWS")
 	if sizes == "" {
 		b.Skip("BENCH_ROWS is not set")
 	}
 	binary := buildAt(b, "..", ".")
-	fmt.Print("| engine, rows | get, µs | create, µs | page of 50, µs |\n|---|---|---|---|\n")
 	for _, engine := range []struct {
 		name   string
 		newURL func(testing.TB) string
 	}{{"PostgreSQL", newPostgres}, {"SQLite", newSQLite}} {
+		var servers []*contender
+		fmt.Printf("\n| %s, µs |", engine.name)
 		for size := range strings.SplitSeq(sizes, ",") {
 			rows, err := strconv.Atoi(size)
 			require.NoError(b, err)
 			databaseURL := engine.newURL(b)
 			fill(b, databaseURL, rows)
-			c := &contender{name: "new", load: loadOf(b, rows)}
+			c := &contender{name: size, load: loadOf(b, rows)}
 			c.begin(b, binary, databaseURL)
-			var cells []string
-			for _, request := range loadRequests {
-				switch request.name {
-				case "page of 50 with cursor":
-					c.page(b)
-				case "get", "create":
-				default:
-					continue
-				}
-				var cpu []float64
-				for _, of := range measureInTurns(b, []*contender{c}, request)["new"] {
-					cpu = append(cpu, of.CPU)
-				}
-				cells = append(cells, number(median(cpu)))
+			c.page(b)
+			servers = append(servers, c)
+			fmt.Printf(" %s rows |", number(float64(rows)))
+		}
+		fmt.Printf("\n|---|%s\n", strings.Repeat("---|", len(servers)))
+		for _, request := range loadRequests {
+			if !slices.Contains([]string{"get", "create", "page of 50 with cursor"}, request.name) {
+				continue
 			}
-			fmt.Printf("| %s, %s | %s | %s | %s |\n", engine.name, number(float64(rows)), cells[0], cells[2], cells[1])
+			fmt.Printf("| %s |", request.name)
+			rounds := measureInTurns(b, servers, request)
+			for _, c := range servers {
+				var cpu, ratios []float64
+				for i, first := range rounds[servers[0].name] {
+					cpu = append(cpu, rounds[c.name][i].CPU)
+					ratios = append(ratios, rounds[c.name][i].CPU/first.CPU)
+				}
+				fmt.Printf(" %s (%.2f) |", number(median(cpu)), median(ratios))
+			}
+			fmt.Println()
+		}
+		for _, c := range servers {
 			require.NoError(b, c.process.Kill())
 		}
 	}
