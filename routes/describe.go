@@ -37,7 +37,7 @@ func describe(model *schema.Schema, path string, filters []Filter, inputIndex in
 			}
 		}
 	}
-	return description{model.Name, path, words, plural, filters, row, input, patch, newOrders(model, input)}
+	return description{model.Name, path, words, plural, filters, row, input, patch, newOrders(model, row)}
 }
 
 // operation returns the part of the document that the route of an operation has. It stands alone: a route may be left out.

@@ -19,7 +19,7 @@ import (
 	"taskapi/routes/bind"
 )
 
-// order is one that a list can have: by a field, and by id in the same direction where that is equal.
+// order is an order of a list: by a field, and where that is equal, by id in the same direction.
 type order struct {
 	name       string // of the field in JSON, after a - if it is descending
 	field      *schema.Field
@@ -29,15 +29,15 @@ type order struct {
 // orders are those of a resource. The first one is that of a request that names none.
 type orders []order
 
-// newOrders returns the orders by the times of a row, and by the fields of the input with the tag sort:"true". It panics if one of those
-// may be null.
-func newOrders(model *schema.Schema, input bind.Fields) (all orders) {
+// newOrders returns the orders by the times of a row, and by its other fields with the tag sort:"true". It panics if one of those may
+// be null.
+func newOrders(model *schema.Schema, row bind.Fields) (all orders) {
 	add := func(name string, field *schema.Field) {
 		all = append(all, order{"-" + name, field, true}, order{name, field, false})
 	}
 	add("created_at", model.LookUpField("created_at"))
 	add("updated_at", model.LookUpField("updated_at"))
-	for _, f := range input {
+	for _, f := range row {
 		switch {
 		case f.Tag.Get("sort") != "true":
 		case f.Nullable:

@@ -17,7 +17,7 @@ import (
 	"taskapi/routes"
 )
 
-// LetterInput can be sorted by a field of each kind.
+// LetterInput can be sorted by a field of each kind, and Letter by one that clients do not set.
 type LetterInput struct {
 	Text   string    `json:"text" gorm:"size:5000;not null" validate:"required,max=5000" sort:"true" example:"x"`
 	Colour string    `json:"colour" gorm:"size:10;not null;default:yellow" validate:"oneof=yellow green blue" sort:"true"`
@@ -31,6 +31,7 @@ type LetterInput struct {
 type Letter struct {
 	models.Owner
 	LetterInput
+	Pages int64 `json:"pages" gorm:"not null;default:1" sort:"true"`
 	models.Timestamps
 }
 
@@ -54,6 +55,7 @@ func TestPagesHoldInTheOrderOfAFieldOfAnyKind(t *testing.T) {
 				Made: time.Date([]int{1, 2026, 9999}[rand.IntN(3)], 1, 8, 10, 30, 0,
 					[]int{0, 1000, 100_000_000, 999_999_000}[rand.IntN(4)], time.UTC),
 			})
+			rows[i].Pages = 1 + rand.Int64N(3)
 		}
 		require.NoError(t, models.CreateOwned(t.Context(), s.db, "ann", &rows))
 		compare := map[string]func(a, b Letter) int{
@@ -63,6 +65,7 @@ func TestPagesHoldInTheOrderOfAFieldOfAnyKind(t *testing.T) {
 			"weight": func(a, b Letter) int { return cmp.Compare(a.Weight, b.Weight) },
 			"active": func(a, b Letter) int { return cmp.Compare(fmt.Sprint(a.Active), fmt.Sprint(b.Active)) },
 			"made":   func(a, b Letter) int { return a.Made.Compare(b.Made) },
+			"pages":  func(a, b Letter) int { return cmp.Compare(a.Pages, b.Pages) },
 		}
 		require.Len(t, s.as("ann").orders(t, "/api/letters"), 4+2*len(compare))
 		for name, compare := range compare {
