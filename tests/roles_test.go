@@ -1,8 +1,11 @@
 package tests
 
 import (
+	"crypto/rand"
 	"fmt"
 	"net/url"
+	"os"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -16,7 +19,7 @@ func newRole(t *testing.T, databaseURL string) (role, roleURL string) {
 	t.Helper()
 	u, err := url.Parse(withoutPooler(t, databaseURL))
 	require.NoError(t, err)
-	role = "role_" + strings.TrimPrefix(u.Path, "/taskapi_test_")
+	role = "role_" + strings.ToLower(rand.Text())
 	elsewhere := openDirectly(t, databaseURL, "CREATE ROLE "+role+" LOGIN", "REVOKE CREATE ON SCHEMA public FROM PUBLIC")
 	t.Cleanup(func() {
 		_, err := elsewhere.Exec("DROP OWNED BY " + role)
@@ -87,6 +90,32 @@ func TestARoleWithoutRightsIsToldWhichGrantIsMissing(t *testing.T) {
 			_, _ = p.stop(t, syscall.SIGTERM)
 		})
 	}
+}
+
+func TestTheRightsThatTheDocumentationGrantsAreEnough(t *testing.T) {
+	buildProgram(t)
+	t.Parallel()
+	page, err := os.ReadFile("../docs/postgres.md")
+	require.NoError(t, err)
+	_, section, found := strings.Cut(string(page), "\n## Roles\n")
+	require.True(t, found)
+	blocks := regexp.MustCompile("(?s)```sql\n(.*?)```").FindAllStringSubmatch(section, 2)
+	databaseURL := newPostgres(t)
+	u, err := url.Parse(withoutPooler(t, databaseURL))
+	require.NoError(t, err)
+	migrator, migratorURL := newRole(t, databaseURL)
+	role, roleURL := newRole(t, databaseURL)
+	grant := func(block []string) {
+		openDirectly(t, databaseURL, strings.NewReplacer("DATABASE tasks", "DATABASE "+u.Path[1:],
+			"TO migrator;", "TO "+migrator+";", "TO taskapi;", "TO "+role+";").Replace(block[1]))
+	}
+	settings := inProduction("PORT=0", "DATABASE_URL="+roleURL, "MIGRATE_DATABASE_URL="+migratorURL)
+	grant(blocks[0])
+	require.Zero(t, newHome(t).run(t, settings, "migrate").code)
+	grant(blocks[1])
+	p := newHome(t).start(t, settings...)
+	p.call(t, 201, "POST", "/api/tasks", tokenOf(t, "ann"), `{"title":"x"}`)
+	_, _ = p.stop(t, syscall.SIGTERM)
 }
 
 func TestADatabaseThatIsNotUTF8IsRefusedAndStaysAsItWas(t *testing.T) {
