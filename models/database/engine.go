@@ -40,6 +40,8 @@ type migrations interface {
 	fits(field schema.DataType, column string) bool
 	// columns returns a table's columns, none if there is no such table.
 	columns(db *gorm.DB, table string) ([]column, error)
+	// exact reports whether a column of text tells any two texts apart, as one that ignores case does not.
+	exact(db *gorm.DB, table, column string) (bool, error)
 	// ownerKeys returns the foreign keys of a table's user_id.
 	ownerKeys(db *gorm.DB, table, users string) ([]ownerKey, error)
 	// setOwnerKey gives a table's user_id its foreign key. It replaces the key of that name, or all of them. The keys are those

@@ -39,7 +39,21 @@ func checkExisting(tx *gorm.DB, model any) (*schema.Schema, []column, error) {
 		}
 		return nil, nil, fmt.Errorf(fault, schema.Table, err)
 	}
+	if schema.LookUpField("user_id") != nil {
+		if err := checkOwners(tx, schema.Table); err != nil {
+			return nil, nil, err
+		}
+	}
 	return schema, columns, checkRows(tx, model, schema, columns)
+}
+
+// checkOwners returns an error if a table takes one user's id for another's.
+func checkOwners(db *gorm.DB, table string) error {
+	exact, err := engineOf(db).exact(db, table, "user_id")
+	if err == nil && !exact {
+		err = fmt.Errorf("the table %s does not fit its model: the collation of its column user_id takes the ids of several users for one", table)
+	}
+	return err
 }
 
 func checkForm(tx *gorm.DB, model *schema.Schema, columns []column) error {

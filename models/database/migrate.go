@@ -25,20 +25,22 @@ func migrate(db *gorm.DB, owned []any, externalUsers string) error {
 	return engine.finish(db, kept(owned, externalUsers), externalUsers)
 }
 
-// withKeys returns the models whose rows belong to users: the owned ones, and the idempotency keys.
-func withKeys(owned []any) []any { return append(slices.Clip(owned), &models.IdempotencyKey{}) }
-
-// kept returns the models whose tables the program keeps: those of [withKeys] and, unless the users are external, theirs.
-func kept(owned []any, externalUsers string) []any {
-	if externalUsers != "" {
-		return withKeys(owned)
-	}
-	return append([]any{&models.User{}}, withKeys(owned)...)
+// withIdempotencyKeys returns the models whose rows belong to users: the owned ones, and the idempotency keys.
+func withIdempotencyKeys(owned []any) []any {
+	return append(slices.Clip(owned), &models.IdempotencyKey{})
 }
 
-// migrateTables does it in the transaction tx. A table that another program made in the form of a model is adopted: its owners
-// are added to the users, unless the users are external. A table in another form, or with a row that breaks a rule, is refused
-// and not changed. Rows are read before the first change of an owned model's table, because other sessions wait from then on.
+// kept returns the models whose tables the program keeps: those of [withIdempotencyKeys] and, unless the users are external, theirs.
+func kept(owned []any, externalUsers string) []any {
+	if externalUsers != "" {
+		return withIdempotencyKeys(owned)
+	}
+	return append([]any{&models.User{}}, withIdempotencyKeys(owned)...)
+}
+
+// migrateTables migrates the tables of models in the transaction tx. A table that another program made in the form of a model is
+// adopted: its owners are added to the users, unless the users are external. A table in another form, or with a row that breaks
+// a rule, is refused and not changed. Rows are read before the first change of an owned model's table, because other sessions wait from then on.
 func migrateTables(tx *gorm.DB, owned []any, externalUsers string) error {
 	engine := engineOf(tx)
 	if err := engine.lock(tx); err != nil {
@@ -58,7 +60,7 @@ func migrateTables(tx *gorm.DB, owned []any, externalUsers string) error {
 			return err
 		}
 	}
-	for _, model := range withKeys(owned) {
+	for _, model := range withIdempotencyKeys(owned) {
 		if err := tx.AutoMigrate(model); err != nil {
 			return err
 		}
@@ -94,11 +96,11 @@ func checkTables(db *gorm.DB, owned []any, externalUsers string) error {
 	if err := checkRights(db, owned, externalUsers); err != nil {
 		return err
 	}
-	for _, model := range withKeys(owned) {
+	for _, model := range withIdempotencyKeys(owned) {
 		found := db.Limit(0).Find(model)
 		err := found.Error
 		if err == nil {
-			err = checkOwnerKey(db, found.Statement.Table, externalUsers)
+			err = errors.Join(checkOwners(db, found.Statement.Table), checkOwnerKey(db, found.Statement.Table, externalUsers))
 		}
 		if err != nil && !Unavailable(err) {
 			err = fmt.Errorf("the tables are not up to date, run the command migrate: %w", err)

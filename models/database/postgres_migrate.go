@@ -97,6 +97,11 @@ func (postgresEngine) columns(db *gorm.DB, table string) ([]column, error) {
 		db.Statement.Quote(table))
 }
 
+func (postgresEngine) exact(db *gorm.DB, table, column string) (bool, error) {
+	return query[bool](db, `SELECT collisdeterministic FROM pg_attribute JOIN pg_collation ON pg_collation.oid = attcollation
+		WHERE attrelid = to_regclass(?) AND attname = ?`, db.Statement.Quote(table), column)
+}
+
 func (postgresEngine) ownerKeys(db *gorm.DB, table, users string) ([]ownerKey, error) {
 	return query[[]ownerKey](db, `SELECT conname AS name,
 		coalesce(confrelid = to_regclass(?), false) AND target.attname = 'id' AND confdeltype = 'c' AS right

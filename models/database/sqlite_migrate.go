@@ -84,6 +84,12 @@ func (sqliteEngine) columns(db *gorm.DB, table string) ([]column, error) {
 		FROM pragma_table_info(?)`, table)
 }
 
+func (sqliteEngine) exact(db *gorm.DB, table, column string) (bool, error) {
+	// The rows of a UNION are compared by the collation of its first SELECT.
+	return query[bool](db, "SELECT count(*) = 3 FROM (SELECT ? FROM ? WHERE false UNION SELECT 'a' UNION SELECT 'A' UNION SELECT 'a ')",
+		clause.Column{Name: column}, clause.Table{Name: table})
+}
+
 func (sqliteEngine) ownerKeys(db *gorm.DB, table, users string) ([]ownerKey, error) {
 	return query[[]ownerKey](db, `SELECT "table" = ? COLLATE NOCASE AND "to" = 'id' AND on_delete = 'CASCADE' AS right
 		FROM pragma_foreign_key_list(?) WHERE "from" = 'user_id'`, users, table)
