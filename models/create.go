@@ -25,8 +25,17 @@ func CreateOwned(ctx context.Context, db *gorm.DB, userID string, row any) error
 	return withAccount(ctx, db, userID, func() error {
 		insert := db.Clauses()         // starts a statement
 		insert.Statement.Context = ctx // WithContext would copy the session
-		return insert.Create(row).Error
+		return Insert(insert, row)
 	})
+}
+
+// Insert inserts a row. Unlike GORM's Create, it returns an error if the database did not take the row, as a trigger may have it.
+func Insert(db *gorm.DB, row any) error {
+	inserted := db.Create(row)
+	if inserted.Error == nil && inserted.RowsAffected == 0 {
+		return errors.New("the database did not take the row")
+	}
+	return inserted.Error
 }
 
 // withAccount runs a creation, and once more after it has added the user whose absence made the first one fail.

@@ -52,7 +52,7 @@ func (h *handlers[T, In]) createOnce(c *fiber.Ctx, key models.IdempotencyKey, ro
 	defer release()
 	created, replayed, err := models.CreateOnce(h.db.WithContext(c.UserContext()), key, func(tx *gorm.DB) (models.Created, error) {
 		fresh := row // a row that was not committed keeps its id
-		if err := tx.Create(&fresh).Error; err != nil {
+		if err := models.Insert(tx, &fresh); err != nil {
 			return models.Created{}, err
 		}
 		return h.created(fresh)

@@ -186,6 +186,60 @@ func TestATableOfTasksThatWasMadeElsewhereIsTakenOver(t *testing.T) {
 	})
 }
 
+func TestATableThatTakesTheIDsOfSeveralUsersForOneIsRefused(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, databaseURL string) {
+		database, err := config.ParseDatabaseURL(databaseURL)
+		require.NoError(t, err)
+		newServer(t, databaseURL).as("ann").create(t, "x")
+		var change []string
+		if database.Engine == config.PostgreSQL {
+			change = []string{
+				"CREATE COLLATION anycase (provider = icu, locale = 'und-u-ks-level2', deterministic = false)",
+				"ALTER TABLE tasks ALTER user_id TYPE varchar(255) COLLATE anycase",
+			}
+		} else {
+			change = []string{"PRAGMA writable_schema = ON; " +
+				"UPDATE sqlite_schema SET sql = replace(sql, '`user_id` text', '`user_id` text COLLATE NOCASE') WHERE name = 'tasks'; " +
+				"PRAGMA writable_schema = RESET; REINDEX"}
+		}
+		openDirectly(t, databaseURL, change...)
+		for _, migrate := range []string{"AUTO_MIGRATE=true", "AUTO_MIGRATE=false"} {
+			got := newHome(t).run(t, inProduction("PORT=0", "DATABASE_URL="+databaseURL, migrate))
+			refused(t, got, 1)
+			require.Contains(t, got.stderr, "the collation of its column user_id takes the ids of several users for one")
+		}
+	})
+}
+
+func TestARowThatTheDatabaseDoesNotTakeIsNotAcknowledged(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, databaseURL string) {
+		s := newServer(t, databaseURL)
+		ann := s.as("ann")
+		ann.create(t, "x")
+		triggers := []string{"CREATE TRIGGER refuse BEFORE INSERT ON tasks BEGIN SELECT RAISE(IGNORE); END"}
+		if s.db.Name() == "postgres" {
+			triggers = []string{
+				"CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+				"CREATE TRIGGER refuse BEFORE INSERT ON tasks FOR EACH ROW EXECUTE FUNCTION refuse()",
+			}
+		}
+		elsewhere := openDirectly(t, databaseURL, triggers...)
+		keyed := request{
+			method: "POST", path: "/api/tasks", user: "ann", body: `{"title":"y"}`, header: map[string]string{"Idempotency-Key": "k"},
+		}
+		require.Equal(t, 500, s.send(t, keyed).StatusCode)
+		ann.call(t, 500, "POST", "/api/tasks", `{"title":"y"}`)
+		require.Len(t, ann.list(t), 1)
+		drop := "DROP TRIGGER refuse"
+		if s.db.Name() == "postgres" {
+			drop += " ON tasks"
+		}
+		_, err := elsewhere.Exec(drop)
+		require.NoError(t, err)
+		require.Equal(t, 201, s.send(t, keyed).StatusCode, "the key was kept for a row that is not there")
+	})
+}
+
 func TestAMigrationNeverCutsATextShort(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, databaseURL string) {
 		id := map[bool]string{true: "SERIAL", false: "INTEGER"}[strings.HasPrefix(databaseURL, "postgres:")]
