@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 
 	"github.com/stretchr/testify/require"
@@ -158,4 +159,28 @@ func TestEveryCodePointFindsAllThatAreEqualInUpperAndLowerCase(t *testing.T) {
 			require.NoError(t, s.db.Scopes(models.OwnedBy("ann")).Delete(&models.Task{}).Error)
 		}
 	})
+}
+
+func TestASearchEndsWithItsRequestAlsoAfterItsFirstRow(t *testing.T) {
+	t.Parallel()
+	databaseURL := newSQLite(t)
+	search := func(timeout string) (status int, took time.Duration) {
+		s := newServer(t, databaseURL, "REQUEST_TIMEOUT", timeout)
+		begin := time.Now()
+		got := s.send(t, request{method: "GET", path: "/api/tasks?limit=2&q=" + strings.Repeat("x+", 97) + "found", user: "ann"})
+		return got.StatusCode, time.Since(begin)
+	}
+	s := newServer(t, databaseURL)
+	s.as("ann").create(t, "the first of all")
+	long := strings.Repeat("é", 990) + "x"
+	require.NoError(t, models.AcrossOwners(s.db).Exec("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)"+
+		" INSERT INTO tasks (user_id, title, description, completed, created_at, updated_at)"+
+		" SELECT 'ann', 'x', ?, false, '2026-01-08 10:30:00+00:00', '2026-01-08 10:30:00+00:00' FROM n", long).Error)
+	s.as("ann").create(t, "x found") // the newest: the first row
+	status, whole := search("7s")
+	require.Equal(t, 200, status)
+	status, cut := search("50ms")
+	require.Equal(t, 503, status)
+	t.Logf("%v in all, %v until the deadline was seen", whole, cut)
+	require.Less(t, cut, whole/2)
 }
