@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
+	"golang.org/x/sync/singleflight"
 	"gorm.io/gorm"
 
 	"taskapi/middleware"
@@ -29,14 +30,19 @@ func healthRoutes(db *gorm.DB, drain *middleware.Drain) []Route {
 func health(c *fiber.Ctx) error { return c.JSON(fiber.Map{"status": "ok"}) }
 
 // ready answers 200 if the database answers and the server is not draining, else 503.
+// Requests that come meanwhile share the answer of the database: anyone may ask, and each would take a connection.
 func ready(db *gorm.DB, drain *middleware.Drain) fiber.Handler {
+	var pings singleflight.Group
 	return func(c *fiber.Ctx) error {
 		if drain.Started() {
 			return middleware.ErrDraining
 		}
-		ctx, cancel := context.WithTimeout(c.UserContext(), readyTimeout)
-		defer cancel()
-		if err := database.Ping(ctx, db); err != nil {
+		_, err, _ := pings.Do("", func() (any, error) {
+			ctx, cancel := context.WithTimeout(context.Background(), readyTimeout)
+			defer cancel()
+			return nil, database.Ping(ctx, db)
+		})
+		if err != nil {
 			return models.Unavailable(err)
 		}
 		return c.JSON(fiber.Map{"status": "ready"})

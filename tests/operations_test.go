@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"taskapi/models/database"
@@ -24,6 +26,25 @@ func TestHealthNeverAsksTheDatabaseAndReadyDoes(t *testing.T) {
 		require.NoError(t, database.Close(s.db))
 		require.Equal(t, 200, s.send(t, health).StatusCode)
 		unavailable(t, s.send(t, ready))
+	})
+}
+
+func TestThoseWhoAskForReadinessTakeOneConnection(t *testing.T) {
+	eachEngine(t, func(t *testing.T, s *server) {
+		pool, err := s.db.DB()
+		require.NoError(t, err)
+		pool.SetMaxOpenConns(1)
+		held, err := pool.Conn(t.Context())
+		require.NoError(t, err)
+		var asked sync.WaitGroup
+		for range 50 {
+			asked.Go(func() { assert.Equal(t, 200, s.sendUnchecked(t, request{method: "GET", path: "/ready"}).StatusCode) })
+		}
+		require.Eventually(t, func() bool { return pool.Stats().WaitCount > 0 }, waitLimit, time.Millisecond)
+		time.Sleep(100 * time.Millisecond) // for those that would wait as well
+		require.NoError(t, held.Close())
+		asked.Wait()
+		require.LessOrEqual(t, pool.Stats().WaitCount, int64(5), "those that came later may have asked again")
 	})
 }
 
