@@ -43,7 +43,7 @@ type Deps struct {
 	Extra []Route
 }
 
-// New makes the app.
+// New returns the app with all its routes. It panics if the declaration of a resource is not sound.
 func New(d Deps) *fiber.App {
 	app := fiber.New(fiber.Config{
 		AppName:               "taskapi",
@@ -63,6 +63,7 @@ func New(d Deps) *fiber.App {
 	app.Server().CloseOnShutdown = true // answers say Connection: close during the shutdown
 	server.AcceptAnyMethod(app)
 	server.CheckFraming(app)
+	server.ReleaseBodies(app)
 
 	app.Use(
 		middleware.Recover(d.Log),

@@ -3,6 +3,7 @@ package tests
 import (
 	"io"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -64,7 +65,8 @@ func TestAnIdleConnectionIsKeptForTheIdleTimeoutAndThenJustEnds(t *testing.T) {
 func TestTenThousandIdleConnectionsCostLittle(t *testing.T) {
 	buildProgram(t)
 	t.Parallel()
-	const connections, memoryEach = 10_000, 32 << 10
+	const connections, memoryEach = 10_000, 40 << 10
+	body := strings.Repeat("x", 60_000)
 	p := newHome(t).start(t, append(inDevelopment, "METRICS_ADDR=127.0.0.1:0")...)
 	before := p.gauge(t, "process_resident_memory_bytes")
 	for i := range connections {
@@ -74,7 +76,7 @@ func TestTenThousandIdleConnectionsCostLittle(t *testing.T) {
 		}
 		t.Cleanup(func() { _ = conn.Close() })
 		if i%2 == 0 {
-			_, err = io.WriteString(conn, "GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+			_, err = io.WriteString(conn, "POST /health HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n"+body)
 			require.NoError(t, err)
 		}
 	}
