@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net/netip"
 	"strconv"
 	"time"
 
@@ -14,25 +15,26 @@ import (
 	"taskapi/middleware/token"
 )
 
-// maxCallers is how many callers a rate limit remembers: the most recent ones.
+// maxCallers is how many users, and how many addresses, a rate limit remembers: the most recent ones.
 const maxCallers = 1 << 16
 
 // RateLimit allows each caller a number of requests a minute, all at once or spread over it. Each process counts by itself.
 type RateLimit struct {
-	perMinute int
-	callers   *lru.Cache[string, *rate.Limiter]
+	perMinute        int
+	users, addresses *lru.Cache[string, *rate.Limiter]
 }
 
 // NewRateLimit makes a limit of requests a minute; 0 is no limit.
 func NewRateLimit(perMinute int) *RateLimit {
-	callers, _ := lru.New[string, *rate.Limiter](maxCallers) // an error only for sizes below 1
-	return &RateLimit{perMinute, callers}
+	users, _ := lru.New[string, *rate.Limiter](maxCallers) // an error only for sizes below 1
+	addresses, _ := lru.New[string, *rate.Limiter](maxCallers)
+	return &RateLimit{perMinute, users, addresses}
 }
 
 // PerUser limits the requests of each user. It runs after [Authenticate].
 func (l *RateLimit) PerUser() fiber.Handler {
 	return func(c *fiber.Ctx) error {
-		if err := l.take(c, "user", UserID(c)); err != nil {
+		if err := l.take(c, "user", l.users, UserID(c)); err != nil {
 			return err
 		}
 		return c.Next()
@@ -45,7 +47,7 @@ func (l *RateLimit) PerAddress() fiber.Handler {
 	return func(c *fiber.Ctx) error {
 		err := c.Next()
 		if reason, refused := errors.AsType[token.Reason](err); refused && reason != token.Expired {
-			if limited := l.take(c, "address", c.IP()); limited != nil {
+			if limited := l.take(c, "address", l.addresses, network(c.IP())); limited != nil {
 				return limited
 			}
 		}
@@ -53,18 +55,27 @@ func (l *RateLimit) PerAddress() fiber.Handler {
 	}
 }
 
+// network returns an address, or of an IPv6 address the /64 that a single client usually has.
+func network(address string) string {
+	ip, err := netip.ParseAddr(address)
+	if err != nil || !ip.Is6() {
+		return address
+	}
+	prefix, _ := ip.Prefix(64) // an error only for other lengths
+	return prefix.String()
+}
+
 // take counts a request of a caller: a user or an address. It sets the headers of draft-ietf-httpapi-ratelimit-headers-11, and
 // returns a 429 if the request is over the limit.
-func (l *RateLimit) take(c *fiber.Ctx, policy, caller string) error {
+func (l *RateLimit) take(c *fiber.Ctx, policy string, callers *lru.Cache[string, *rate.Limiter], caller string) error {
 	if l.perMinute == 0 {
 		return nil
 	}
 	perSecond := float64(l.perMinute) / 60
 	bucket := rate.NewLimiter(rate.Limit(perSecond), l.perMinute)
-	caller = policy + " " + caller
-	if known, found, _ := l.callers.PeekOrAdd(caller, bucket); found {
+	if known, found, _ := callers.PeekOrAdd(caller, bucket); found {
 		bucket = known
-		l.callers.Get(caller) // marks it as recent
+		callers.Get(caller) // marks it as recent
 	}
 	now := time.Now()
 	allowed := bucket.AllowN(now, 1)

@@ -1,7 +1,12 @@
 package tests
 
 import (
+	"bufio"
 	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -51,6 +56,42 @@ func TestAUserOverTheRateLimitIsTold429AndNobodyElseIs(t *testing.T) {
 			require.Equal(t, 200, s.send(t, request{method: "GET", path: "/ready"}).StatusCode)
 		}
 	})
+}
+
+// from is a connection of an address.
+type from struct {
+	net.Conn
+	address netip.Addr
+}
+
+func (f from) RemoteAddr() net.Addr {
+	return net.TCPAddrFromAddrPort(netip.AddrPortFrom(f.address, 1234))
+}
+
+func TestTheAddressesThatAnIPv6ClientHasShareTheLimit(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, newSQLite(t), "RATE_LIMIT", "2")
+	s.send(t, request{method: "GET", path: "/health"}) // makes Fiber build its routes
+	for _, c := range []struct {
+		address string
+		want    int
+	}{
+		{"2001:db8:1:2::1", 401}, {"2001:db8:1:2:ffff::1", 401}, {"2001:db8:1:2:3:4:5:6", 429}, {"2001:db8:1:3::1", 401},
+		{"192.0.2.1", 401}, {"192.0.2.1", 401}, {"192.0.2.1", 429}, {"192.0.2.2", 401}, {"::ffff:192.0.2.1", 429}, {"::ffff:192.0.2.3", 401},
+	} {
+		client, conn := net.Pipe()
+		go func() {
+			_ = s.app.Server().ServeConn(from{conn, netip.MustParseAddr(c.address)})
+			_ = conn.Close()
+		}()
+		_, err := io.WriteString(client, "GET /api/tasks HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+		require.NoError(t, err)
+		got, err := http.ReadResponse(bufio.NewReader(client), nil)
+		require.NoError(t, err)
+		require.Equal(t, c.want, got.StatusCode, c.address)
+		_ = got.Body.Close()
+		_ = client.Close()
+	}
 }
 
 func TestRequestsAtOnceCannotSlipPastTheRateLimit(t *testing.T) {
