@@ -14,6 +14,7 @@ var (
 		`(?:'([^']*)'|"((?:[^"\\]|\\(?s:.))*)"|([^\s'"#]\S*(?:[ \t]+[^\s#]\S*)*)?))?[ \t]*(?:#[^\n]*)?(?:\n|$)`)
 	// dotenvReference matches ${NAME} and, in double quotes, an escape.
 	dotenvReference = regexp.MustCompile(`\$\{([^{}]*)\}`)
+	dotenvVariable  = regexp.MustCompile(`^\$\{[A-Za-z_]\w*\}$`)
 	dotenvEscape    = regexp.MustCompile(`\\[nrt"\\$]|` + dotenvReference.String())
 	dotenvEscapes   = strings.NewReplacer(`\n`, "\n", `\r`, "\r", `\t`, "\t", `\"`, `"`, `\\`, `\`, `\$`, "$")
 )
@@ -37,6 +38,9 @@ func readDotenv(text string, environment, vars map[string]string) (err error) {
 			}
 			value, set := vars[part[2:len(part)-1]]
 			if !set {
+				if !dotenvVariable.MatchString(part) {
+					part = "${…}" // perhaps a part of a secret
+				}
 				err = fmt.Errorf("line %d: %s is not set (in single quotes it would be text)", line, part)
 			}
 			return value

@@ -72,7 +72,8 @@ func TestABadDotenvFileIsNamedWithItsLine(t *testing.T) {
 		"text after a quote":          {"BETTER_AUTH_SECRET='hunter'2", ".env: line 1 is not NAME=value"},
 		"an undefined reference":      {"PORT=1\r\nBETTER_AUTH_SECRET=hunter2${NOWHERE}\r\n", ".env: line 2: ${NOWHERE} is not set"},
 		"a reference to a later line": {"BETTER_AUTH_SECRET=hunter2${LATER}\nLATER=1", ".env: line 1: ${LATER} is not set"},
-		"a reference with a default":  {"BETTER_AUTH_SECRET=${NOWHERE:-1}", ".env: line 1: ${NOWHERE:-1} is not set"},
+		"a reference with a default":  {"BETTER_AUTH_SECRET=${NOWHERE:-1}", ".env: line 1: ${…} is not set"},
+		"a secret like a reference":   {"BETTER_AUTH_SECRET=hunter2${hunter2!}x", ".env: line 1: ${…} is not set"},
 	} {
 		t.Run(symptom, func(t *testing.T) {
 			cfg, err := loadFiles(t, c.text, "")
