@@ -40,7 +40,8 @@ func kept(owned []any, externalUsers string) []any {
 
 // migrateTables migrates the tables of models in the transaction tx. A table that another program made in the form of a model is
 // adopted: its owners are added to the users, unless the users are external. A table in another form, or with a row that breaks
-// a rule, is refused and not changed. Rows are read before the first change of an owned model's table, because other sessions wait from then on.
+// a rule, is refused and not changed. Rows are read before the first change of an owned model's table, because other sessions
+// wait from then on.
 func migrateTables(tx *gorm.DB, owned []any, externalUsers string) error {
 	engine := engineOf(tx)
 	if err := engine.lock(tx); err != nil {
