@@ -23,7 +23,7 @@ func (c *Config) Logger(w io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, options))
 }
 
-// Warn logs what in valid settings may not be what was meant.
+// Warn logs the valid settings that are probably mistakes.
 func (c *Config) Warn(log *slog.Logger) {
 	for _, warning := range c.SecretWarnings() {
 		log.Warn(warning)

@@ -22,7 +22,7 @@ import (
 const (
 	// minSecretLength is the shortest secret, in characters, in production.
 	minSecretLength = 32
-	// MaxRequestTimeout is the longest REQUEST_TIMEOUT. The shutdown waits this long for requests in flight.
+	// MaxRequestTimeout is the longest REQUEST_TIMEOUT. The shutdown waits a second longer for requests in flight.
 	MaxRequestTimeout = 7 * time.Second
 
 	development = "development"
@@ -38,7 +38,7 @@ type Config struct {
 	Port           uint16        `env:"PORT" envDefault:"8000" help:"port to listen on; 0 takes a free one"`
 	Secret         string        `env:"BETTER_AUTH_SECRET" help:"secret that signs HS256 tokens"`
 	Rotation       Rotation      `env:"BETTER_AUTH_SECRETS" help:"several secrets while they rotate: 2:new,1:old"`
-	BetterAuthURL  string        `env:"BETTER_AUTH_URL" help:"Better Auth server whose key set signs tokens"`
+	BetterAuthURL  string        `env:"BETTER_AUTH_URL" help:"Better Auth server whose key set verifies tokens"`
 	JWKSURL        string        `env:"JWKS_URL" help:"key set (/api/auth/jwks on BETTER_AUTH_URL)"`
 	JWTIssuer      string        `env:"JWT_ISSUER" help:"iss of its tokens (the origin of BETTER_AUTH_URL)"`
 	JWTAudience    string        `env:"JWT_AUDIENCE" help:"aud, or several: a,b (the origin of BETTER_AUTH_URL)"`

@@ -93,8 +93,8 @@ func (c *Config) Secrets() []string {
 	return secrets
 }
 
-// SecretWarnings returns a warning for each value which tokens are verified with that seems to have more than was meant: white
-// space, a line break or quotes. They never quote a secret.
+// SecretWarnings returns a warning for each value that tokens are verified with and that has white space, a line break or quotes
+// around it, which were probably not meant. They never quote a secret.
 func (c *Config) SecretWarnings() (warnings []string) {
 	warn := func(name string, values ...string) {
 		for _, value := range values {

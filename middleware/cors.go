@@ -58,14 +58,14 @@ const maxRefusals = 100
 // refusals logs the origins whose preflights are refused, each once a minute.
 type refusals struct {
 	log   *slog.Logger
-	mutex sync.Mutex
+	mu    sync.Mutex
 	begun time.Time
 	named map[string]bool
 }
 
 func (r *refusals) report(origin string) {
-	r.mutex.Lock()
-	defer r.mutex.Unlock()
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if time.Since(r.begun) >= time.Minute {
 		r.begun, r.named = time.Now(), map[string]bool{}
 	}

@@ -28,7 +28,7 @@ func LimitBody() fiber.Handler {
 }
 
 // ErrBusy refuses a request because too many others are in flight.
-var ErrBusy = models.Unavailable(errors.New("too many requests are under way"))
+var ErrBusy = models.Unavailable(errors.New("too many requests are in flight"))
 
 // LimitInFlight refuses requests with [ErrBusy] while limit others are in flight. When the database is slow, they would
 // only wait for it until their deadline.

@@ -14,15 +14,15 @@ import (
 )
 
 const (
-	// maxLists is how many lists of one user are made at a time.
+	// maxLists is how many requests for lists one user may have in flight: those that are made, and those that wait for a turn.
 	maxLists = 32
 	// listBlock is the unit of the memory for lists, in bytes.
 	listBlock = 64 << 10
 	// maxListMemory is the limit of all lists in memory, and maxListShare that of one user's, in blocks: 128 and 64 MB.
 	maxListMemory = 128 << 20 / listBlock
 	maxListShare  = maxListMemory / 2
-	// smallList is the size, in blocks, up to which a list may use the last eighth of the memory. It grows beyond that only
-	// while a quarter of the memory and half of the share are free, so that some large lists end instead of none.
+	// smallList is the size, in blocks, up to which a list may use the last eighth of the memory. It passes that size only
+	// if a quarter of the memory and half of the share are free then, so that some large lists end instead of none.
 	smallList = 1 << 20 / listBlock
 	// keptBlocks are kept for the next lists, beside as many as are in use. The system gets others after giveBackTime.
 	keptBlocks   = 64

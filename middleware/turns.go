@@ -9,7 +9,7 @@ import (
 // database.
 type Turns struct {
 	limit int
-	mutex sync.Mutex
+	mu    sync.Mutex
 	keys  map[string]*turns
 }
 
@@ -38,8 +38,8 @@ func (t *Turns) Acquire(ctx context.Context, key string) (release func(), err er
 }
 
 func (t *Turns) enter(key string) *turns {
-	t.mutex.Lock()
-	defer t.mutex.Unlock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	of := t.keys[key]
 	if of == nil {
 		of = &turns{taken: make(chan struct{}, t.limit)}
@@ -51,8 +51,8 @@ func (t *Turns) enter(key string) *turns {
 
 // leave forgets a key that no request has.
 func (t *Turns) leave(key string, of *turns) {
-	t.mutex.Lock()
-	defer t.mutex.Unlock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	if of.requests--; of.requests == 0 {
 		delete(t.keys, key)
 	}

@@ -38,8 +38,9 @@ var ErrOtherBody = errors.New("the idempotency key came with another body before
 
 // CreateOnce creates an owned row, unless the key has created one in the last 24 hours: then it returns the answer of that
 // time, and replayed is true. The row and the key are added in one transaction. The function create, which adds the row, may
-// run several times. Of servers that use one key at once, all but one wait for the one's transaction.
-// The error is [ErrOtherBody] if the key's digest is not the one of that time, or those of [CreateOwned].
+// run several times. If several servers use one key at the same time, all but one wait for that one's transaction.
+// The error is [ErrOtherBody] if the key's digest is not the one of that time, a 503 if other servers kept adding the key, or one
+// of [CreateOwned].
 func CreateOnce(db *gorm.DB, key IdempotencyKey, create func(tx *gorm.DB) (Created, error)) (created Created, replayed bool, err error) {
 	for range 3 { // a key that another server adds meanwhile is found the next time
 		known, err := key.find(db)

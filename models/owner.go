@@ -30,7 +30,7 @@ type Owner struct {
 // RowID returns the id of the row.
 func (o Owner) RowID() int64 { return o.ID }
 
-// Row is an owned model: a struct that embeds [Owner] and [Timestamps].
+// Row is what the model of a resource implements by embedding [Owner] and [Timestamps].
 type Row interface {
 	RowID() int64
 	RowVersion() int64

@@ -99,16 +99,16 @@ func targetOf(c *fiber.Ctx, badBody error) (t target, err error) {
 // conditional reports whether the row must be in one of some versions.
 func (t target) conditional() bool { return t.match.given && !t.match.any }
 
-// versions returns them for the condition [versionIn].
+// versions returns the tags of If-Match, separated by commas, for the condition [versionIn].
 func (t target) versions() string { return strings.ToValidUTF8(strings.Join(t.match.list, ","), "?") }
 
 // requireRow returns the error of a statement on a target, or the 404 or 412 of one that met no row. The statement that tells the
-// two apart runs only with If-Match.
+// two apart runs only if If-Match names versions.
 func requireRow[T models.Row](c *fiber.Ctx, db *gorm.DB, t target, met bool, err error) error {
 	if err != nil || met {
 		return err
 	}
-	if t.match.given {
+	if t.conditional() {
 		var id int64
 		exists := rowOf(db.WithContext(c.UserContext()).Model(new(T)), middleware.UserID(c), t.id).Limit(1).Pluck("id", &id)
 		if exists.Error != nil {

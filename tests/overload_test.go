@@ -107,7 +107,7 @@ func TestMoreThan1024RequestsThatWaitAreRefusedAtOnce(t *testing.T) {
 			require.Equal(t, 200, s.send(t, request{method: "GET", path: "/health"}).StatusCode)
 		}
 		require.Len(t, s.logs.answered(t, 503), 5)
-		require.Equal(t, "too many requests are under way", s.logs.answered(t, 503)[0]["cause"])
+		require.Equal(t, "too many requests are in flight", s.logs.answered(t, 503)[0]["cause"])
 
 		unlock()
 		answers := map[int]int{}

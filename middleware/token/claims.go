@@ -79,7 +79,7 @@ func (c *claims) Validate() error {
 		}
 	}
 	c.user = c.text(name)
-	if CheckUserID(c.user) != nil {
+	if checkUserID(c.user) != nil {
 		return NoUserID
 	}
 	return nil
@@ -126,9 +126,9 @@ func (a accepted) checkTimes(now time.Time) error {
 	return nil
 }
 
-// CheckUserID returns an error if id cannot name a user. A user id has 1 to 255 characters of UTF-8, without NUL, and is not
+// checkUserID returns an error if id cannot name a user. A user id has 1 to 255 characters of UTF-8, without NUL, and is not
 // blank.
-func CheckUserID(id string) error {
+func checkUserID(id string) error {
 	blank, long := strings.TrimSpace(id) == "", utf8.RuneCountInString(id) > maxUserID
 	if blank || long || !utf8.ValidString(id) || strings.ContainsRune(id, 0) {
 		return errors.New("the user id must not be blank, longer than 255 characters, or have characters that cannot be stored")
@@ -150,7 +150,7 @@ func seconds(value jsontext.Value) (float64, error) {
 
 // Sign returns an HS256 token for a user that expires after ttl.
 func Sign(secret, userID string, ttl time.Duration) (string, error) {
-	if err := CheckUserID(userID); err != nil {
+	if err := checkUserID(userID); err != nil {
 		return "", err
 	}
 	now := time.Now()

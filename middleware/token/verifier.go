@@ -129,7 +129,7 @@ func (v *Verifier) findKey(token *jwt.Token) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The library takes a salt of any length, RFC 7518, section 3.5, only one of the hash's.
+	// The library accepts a salt of any length. RFC 7518, section 3.5, requires the length of the hash.
 	if pss, ok := token.Method.(*jwt.SigningMethodRSAPSS); ok {
 		token.Method = &jwt.SigningMethodRSAPSS{SigningMethodRSA: pss.SigningMethodRSA, Options: pss.Options}
 	}

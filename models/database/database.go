@@ -92,7 +92,7 @@ func open(ctx context.Context, cfg *config.Config, database config.Database, log
 	if err != nil {
 		return nil, fmt.Errorf("cannot open the database (%s): %w", database, err)
 	}
-	db, pool, err := newSession(engine, slowLog{logger.Discard, log})
+	db, pool, err := openGORM(engine, slowLog{logger.Discard, log})
 	pool.SetMaxOpenConns(engine.conns(cfg.MaxConns))
 	pool.SetMaxIdleConns(engine.conns(cfg.MaxConns)) // opening one costs more than keeping it
 	pool.SetConnMaxIdleTime(cfg.ConnIdleTime)
@@ -110,8 +110,8 @@ func open(ctx context.Context, cfg *config.Config, database config.Database, log
 	return db, nil
 }
 
-// newSession returns GORM with the guard, on the engine's pool of connections.
-func newSession(engine engine, log logger.Interface) (db *gorm.DB, pool *sql.DB, err error) {
+// openGORM returns GORM with the guard, on the engine's pool of connections.
+func openGORM(engine engine, log logger.Interface) (db *gorm.DB, pool *sql.DB, err error) {
 	db, err = gorm.Open(engine, &gorm.Config{
 		Logger:                 log,
 		SkipDefaultTransaction: true,
@@ -160,7 +160,7 @@ func Ping(ctx context.Context, db *gorm.DB) error {
 	return pool.PingContext(ctx)
 }
 
-// MaxConns returns how many connections a session may have open.
+// MaxConns returns the limit of open connections, or 0 if there is no pool.
 func MaxConns(db *gorm.DB) int {
 	pool, err := db.DB()
 	if err != nil {

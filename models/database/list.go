@@ -16,7 +16,7 @@ import (
 type lists interface {
 	// storedText reports whether a field is stored as text in several forms, so that values of equal meaning may differ.
 	storedText(field *schema.Field) bool
-	// byteOrder returns the collation that orders text by its bytes, and UTF-8 so by code points.
+	// byteOrder returns the collation that orders text by its bytes, which for UTF-8 is the order of the code points.
 	byteOrder() string
 	// matches returns the condition that each of the words occurs in one of the columns.
 	matches(columns []clause.Column, words []string) clause.Expression

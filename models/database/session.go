@@ -41,7 +41,7 @@ func begin(ctx context.Context, role string, database config.Database, purpose p
 		return nil, s.Fault(err)
 	}
 	s.engine = engine
-	s.DB, s.pool, err = newSession(engine, logger.Discard)
+	s.DB, s.pool, err = openGORM(engine, logger.Discard)
 	if err == nil {
 		err = s.pool.PingContext(ctx)
 	}

@@ -18,7 +18,7 @@ type waitingWrites struct {
 	list []*waitingWrite
 }
 
-// waitingWrite is one of them.
+// waitingWrite is a statement that waits to write.
 type waitingWrite struct {
 	ctx  context.Context
 	run  native.OnConn
@@ -140,7 +140,7 @@ func (p queuedPool) commit(group []*waitingWrite) {
 
 var never = time.Unix(1<<40, 0)
 
-// deadline returns that of a context, or never.
+// deadline returns a context's deadline, or never.
 func deadline(ctx context.Context) time.Time {
 	if at, ok := ctx.Deadline(); ok {
 		return at
