@@ -50,7 +50,7 @@ func resource[T models.Row, In any](db *gorm.DB, path string, construct func(use
 	h := &handlers[T, In]{
 		db: db, model: model, path: path, construct: construct, filters: filters, input: d.Input, patch: d.Patch, orders: d.Orders,
 		turns: middleware.NewTurns(1), updates: newUpdates[T](db),
-		find: prepareRow[T](db, find), delete: prepareRow[T](db, remove),
+		find: newRowStatement[T](db, find), delete: newRowStatement[T](db, remove),
 	}
 	for _, f := range d.Row {
 		if f.Text() {

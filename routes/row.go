@@ -16,17 +16,17 @@ import (
 // rowStatement is a statement that returns one of the caller's rows. With If-Match its text is another.
 type rowStatement[T models.Row] struct {
 	db             *gorm.DB
-	plain, matched *database.Prepared[T]
+	plain, matched *database.Template[T]
 }
 
-// prepareRow returns a statement that GORM builds once. The function build gets the start of it and the further values of a run.
-func prepareRow[T models.Row](db *gorm.DB, build func(row *gorm.DB, values []any) *gorm.DB) rowStatement[T] {
+// newRowStatement returns a statement that GORM builds once. The function build gets the start of it and the further values of a run.
+func newRowStatement[T models.Row](db *gorm.DB, build func(row *gorm.DB, values []any) *gorm.DB) rowStatement[T] {
 	return rowStatement[T]{
 		db: db,
-		plain: database.Prepare(db, func(db *gorm.DB, row *T, userID string, values []any) *gorm.DB {
+		plain: database.NewTemplate(db, func(db *gorm.DB, row *T, userID string, values []any) *gorm.DB {
 			return build(rowOf(db.Model(row), userID, values[0]), values[1:])
 		}),
-		matched: database.Prepare(db, func(db *gorm.DB, row *T, userID string, values []any) *gorm.DB {
+		matched: database.NewTemplate(db, func(db *gorm.DB, row *T, userID string, values []any) *gorm.DB {
 			return build(rowOf(db.Model(row), userID, values[0]).Where(versionIn, values[1]), values[2:])
 		}),
 	}
@@ -56,11 +56,11 @@ func remove(row *gorm.DB, _ []any) *gorm.DB {
 
 // run runs the statement on a target. The error is also the 404 or 412 of one that met no row.
 func (s rowStatement[T]) run(c *fiber.Ctx, t target, values ...any) (row T, err error) {
-	prepared, all := s.plain, append(make([]any, 0, len(values)+2), t.id)
+	template, all := s.plain, append(make([]any, 0, len(values)+2), t.id)
 	if t.conditional() {
-		prepared, all = s.matched, append(all, t.versions())
+		template, all = s.matched, append(all, t.versions())
 	}
-	found, err := prepared.Run(c.UserContext(), &row, middleware.UserID(c), append(all, values...)...)
+	found, err := template.Run(c.UserContext(), &row, middleware.UserID(c), append(all, values...)...)
 	return row, requireRow[T](c, s.db, t, found, err)
 }
 
@@ -83,7 +83,7 @@ func (u updates[T]) forColumns(columns []string) rowStatement[T] {
 	key := strings.Join(columns, " ")
 	statement, known := u.kept.Get(key)
 	if !known {
-		statement = prepareRow[T](u.db, func(row *gorm.DB, values []any) *gorm.DB {
+		statement = newRowStatement[T](u.db, func(row *gorm.DB, values []any) *gorm.DB {
 			changes := make(map[string]any, len(columns)+1)
 			for i, column := range columns {
 				changes[column] = values[i]

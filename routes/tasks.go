@@ -24,7 +24,7 @@ func toggleRoute(db *gorm.DB) Route {
 }
 
 func toggleTask(db *gorm.DB) fiber.Handler {
-	toggle := prepareRow[models.Task](db, func(row *gorm.DB, _ []any) *gorm.DB {
+	toggle := newRowStatement[models.Task](db, func(row *gorm.DB, _ []any) *gorm.DB {
 		return set(row, map[string]any{"completed": gorm.Expr("NOT completed")})
 	})
 	return func(c *fiber.Ctx) error {

@@ -145,10 +145,10 @@ func drawGadgetStatement(t *rapid.T) func(db *gorm.DB) effect {
 			slices.SortFunc(rows, func(a, b Gadget) int { return int(a.ID - b.ID) })
 			return effectOf(tx, rows...)
 		},
-		drawPrepared(t, user, id, in),
-		drawPrepared(t, user, id, in),
-		drawPrepared(t, user, id, in),
-		drawPrepared(t, user, id, in),
+		drawTemplate(t, user, id, in),
+		drawTemplate(t, user, id, in),
+		drawTemplate(t, user, id, in),
+		drawTemplate(t, user, id, in),
 		func(db *gorm.DB) effect {
 			var names []string
 			tx := mine(db).Model(&Gadget{}).Order("id").Pluck("name", &names)

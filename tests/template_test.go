@@ -17,8 +17,8 @@ import (
 	"taskapi/routes"
 )
 
-// drawPrepared draws a prepared statement on one gadget. Its first run meets no row, and the text of that one is used again.
-func drawPrepared(t *rapid.T, user string, id int64, in GadgetInput) func(db *gorm.DB) effect {
+// drawTemplate draws a template of a statement on one gadget. Its first run meets no row, and the text of that one is used again.
+func drawTemplate(t *rapid.T, user string, id int64, in GadgetInput) func(db *gorm.DB) effect {
 	harmless, values := []any{"another", int64(1), "blue", 0.5, time.Unix(3, 0)}, []any{in.Note, in.Stars, in.Colour, in.Energy, in.Due}
 	returning := clause.Returning{Columns: rapid.SampledFrom([][]clause.Column{nil, {{Name: "id"}, {Name: "version"}}}).Draw(t, "returning")}
 	run := rapid.SampledFrom([]func(row *gorm.DB, values []any) *gorm.DB{
@@ -35,16 +35,16 @@ func drawPrepared(t *rapid.T, user string, id int64, in GadgetInput) func(db *go
 			return row.Clauses(clause.Returning{}).Updates(map[string]any{"retired": gorm.Expr("NOT retired"), "stars": values[1]})
 		},
 		func(row *gorm.DB, _ []any) *gorm.DB { return row.Clauses(returning).Delete(row.Statement.Model) },
-	}).Draw(t, "prepared")
+	}).Draw(t, "template")
 	return func(db *gorm.DB) effect {
-		prepared := database.Prepare(db, func(db *gorm.DB, row *Gadget, userID string, values []any) *gorm.DB {
+		template := database.NewTemplate(db, func(db *gorm.DB, row *Gadget, userID string, values []any) *gorm.DB {
 			return run(db.Model(row).Scopes(models.OwnedBy(userID)).Where("id = ?", values[0]), values[1:])
 		})
-		found, err := prepared.Run(t.Context(), new(Gadget), user, append([]any{-1}, harmless...)...)
+		found, err := template.Run(t.Context(), new(Gadget), user, append([]any{-1}, harmless...)...)
 		require.NoError(t, err)
 		require.False(t, found)
 		var row Gadget
-		found, err = prepared.Run(t.Context(), &row, user, append([]any{id}, values...)...)
+		found, err = template.Run(t.Context(), &row, user, append([]any{id}, values...)...)
 		if found { // else GORM itself sets fields of the row to what they would have become
 			return effectOf(&gorm.DB{RowsAffected: 1}, row)
 		}
@@ -52,7 +52,7 @@ func drawPrepared(t *rapid.T, user string, id int64, in GadgetInput) func(db *go
 	}
 }
 
-func TestAPreparedStatementSetsTheTimeOfEachOfItsRuns(t *testing.T) {
+func TestATemplateSetsTheTimeOfEachOfItsRuns(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *server) {
 		ann := s.as("ann")
 		created := ann.create(t, "x")
@@ -125,13 +125,13 @@ func TestAStatementThatDependsOnMoreThanItsValuesIsBuiltAtEachRun(t *testing.T) 
 			},
 		} {
 			t.Run(name, func(t *testing.T) {
-				prepared := database.Prepare(s.db, func(db *gorm.DB, row *models.Task, userID string, values []any) *gorm.DB {
+				template := database.NewTemplate(s.db, func(db *gorm.DB, row *models.Task, userID string, values []any) *gorm.DB {
 					return read(db.Scopes(models.OwnedBy(userID)).Where("id = ?", values[0]), row)
 				})
 				since := s.countBuilt(t)
 				for range 3 {
 					var row models.Task
-					found, err := prepared.Run(t.Context(), &row, "ann", created.ID)
+					found, err := template.Run(t.Context(), &row, "ann", created.ID)
 					require.NoError(t, err)
 					require.True(t, found)
 					require.Equal(t, created.ID, row.ID)
@@ -167,17 +167,17 @@ func TestAPatchOfAnySetOfFieldsSetsThoseHoweverManySetsThereAre(t *testing.T) {
 	})
 }
 
-func TestAPreparedStatementNeedsItsOwnerAtEachRun(t *testing.T) {
+func TestATemplateNeedsItsOwnerAtEachRun(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *server) {
 		created := s.as("ann").create(t, "x")
 		trips := s.db.Plugins[(*models.Guard)(nil).Name()].(*models.Guard).Trips
-		of := database.Prepare(s.db, func(db *gorm.DB, row *models.Task, userID string, values []any) *gorm.DB {
+		of := database.NewTemplate(s.db, func(db *gorm.DB, row *models.Task, userID string, values []any) *gorm.DB {
 			return db.Scopes(models.OwnedBy(userID)).Where("id = ?", values[0]).Find(row)
 		})
-		anyones := database.Prepare(s.db, func(db *gorm.DB, row *models.Task, _ string, values []any) *gorm.DB {
+		anyones := database.NewTemplate(s.db, func(db *gorm.DB, row *models.Task, _ string, values []any) *gorm.DB {
 			return db.Where("id = ?", values[0]).Find(row)
 		})
-		someones := database.Prepare(s.db, func(db *gorm.DB, row *models.Task, _ string, values []any) *gorm.DB {
+		someones := database.NewTemplate(s.db, func(db *gorm.DB, row *models.Task, _ string, values []any) *gorm.DB {
 			return db.Scopes(models.OwnedBy("bob")).Where("id = ?", values[0]).Find(row)
 		})
 		for range 2 {

@@ -6,10 +6,10 @@ import (
 	"taskapi/models/database/native"
 )
 
-// Prepared is a statement on a user's rows that GORM builds once.
-type Prepared[T any] = native.Prepared[T]
+// Template is a statement on a user's rows, with places for its values, that GORM builds once.
+type Template[T any] = native.Template[T]
 
-// Prepare returns a statement that is built at its first run.
-func Prepare[T any](db *gorm.DB, build native.Build[T]) *Prepared[T] {
-	return native.Prepare(db, build)
+// NewTemplate returns a template that is built at its first run.
+func NewTemplate[T any](db *gorm.DB, build native.Build[T]) *Template[T] {
+	return native.NewTemplate(db, build)
 }

@@ -14,11 +14,11 @@ import (
 	"gorm.io/gorm/schema"
 )
 
-// Prepared is a statement on the rows of one user that returns a row of the model T. GORM builds its text at the first run, with its
-// scopes and the guard; later runs only bind other values to it. GORM builds the statement at each run where that could make a
-// difference: in a transaction, where the model has hooks for GORM, associations or serializers, and where something depends on
-// the run that is not one of its values.
-type Prepared[T any] struct {
+// Template is a statement on the rows of one user that returns a row of the model T, with places for its values. GORM builds its
+// text at the first run, with its scopes and the guard; later runs only bind values to it. GORM builds the statement at each run
+// where that could make a difference: in a transaction, where the model has hooks for GORM, associations or serializers, and where
+// something depends on the run that is not one of its values.
+type Template[T any] struct {
 	db     *gorm.DB
 	build  Build[T]
 	once   sync.Once
@@ -29,25 +29,25 @@ type Prepared[T any] struct {
 // variable of the text, and decides nothing else.
 type Build[T any] func(db *gorm.DB, row *T, userID string, values []any) *gorm.DB
 
-// Prepare returns a statement that is built at its first run.
-func Prepare[T any](db *gorm.DB, build Build[T]) *Prepared[T] {
-	return &Prepared[T]{db: db, build: build}
+// NewTemplate returns a template that is built at its first run.
+func NewTemplate[T any](db *gorm.DB, build Build[T]) *Template[T] {
+	return &Template[T]{db: db, build: build}
 }
 
 // Run runs the statement with the values of its variables, which are as many at each run. It reads what the statement returns into
 // row, a zero value, and reports whether there was a row.
-func (p *Prepared[T]) Run(ctx context.Context, row *T, userID string, values ...any) (found bool, err error) {
-	p.once.Do(func() { p.cached = p.buildOnce(len(values)) })
-	if p.cached != nil && userID != "" {
+func (t *Template[T]) Run(ctx context.Context, row *T, userID string, values ...any) (found bool, err error) {
+	t.once.Do(func() { t.cached = t.buildOnce(len(values)) })
+	if t.cached != nil && userID != "" {
 		begin := time.Now()
-		run := p.cached.statement(p.db, reflect.ValueOf(row).Elem(), userID, values)
-		err := p.cached.plugin.execute(ctx, p.cached.pool, run)
+		run := t.cached.statement(t.db, reflect.ValueOf(row).Elem(), userID, values)
+		err := t.cached.plugin.execute(ctx, t.cached.pool, run)
 		if !errors.Is(err, driver.ErrBadConn) {
-			p.db.Logger.Trace(ctx, begin, func() (string, int64) { return p.explain(ctx, run), run.rows }, err)
-			return run.rows > 0, translate(p.db, err)
+			t.db.Logger.Trace(ctx, begin, func() (string, int64) { return t.explain(ctx, run), run.rows }, err)
+			return run.rows > 0, translate(t.db, err)
 		}
 	}
-	tx := p.build(p.db.WithContext(ctx), row, userID, values)
+	tx := t.build(t.db.WithContext(ctx), row, userID, values)
 	return tx.RowsAffected > 0, tx.Error
 }
 
@@ -71,16 +71,16 @@ const (
 
 // buildOnce lets GORM build the text of the statement. It returns nil for a statement that GORM has to build at each run, or that
 // it refuses. To know what differs from run to run, it has the statement built twice, for different users at different times.
-func (p *Prepared[T]) buildOnce(values int) *cached {
-	plugin, _ := p.db.Plugins[(*Plugin)(nil).Name()].(*Plugin)
-	pool, _ := p.db.Statement.ConnPool.(connPool)
-	stmt := &gorm.Statement{DB: p.db}
+func (t *Template[T]) buildOnce(values int) *cached {
+	plugin, _ := t.db.Plugins[(*Plugin)(nil).Name()].(*Plugin)
+	pool, _ := t.db.Statement.ConnPool.(connPool)
+	stmt := &gorm.Statement{DB: t.db}
 	if plugin == nil || pool == nil || stmt.Parse(new(T)) != nil || len(stmt.Schema.Relationships.Relations) > 0 ||
 		hasHooks(stmt.Schema) || plugin.columnsOf(stmt) == "" {
 		return nil
 	}
-	first := p.dryRun(values, "\x00 first", time.Unix(1, 0)) // no user's id has a NUL
-	second := p.dryRun(values, "\x00 second", time.Unix(2, 0))
+	first := t.dryRun(values, "\x00 first", time.Unix(1, 0)) // no user's id has a NUL
+	second := t.dryRun(values, "\x00 second", time.Unix(2, 0))
 	_, selects := first.Clauses["SELECT"]
 	_, returns := first.Clauses["RETURNING"]
 	text := first.SQL.String()
@@ -105,13 +105,13 @@ func (p *Prepared[T]) buildOnce(values int) *cached {
 }
 
 // dryRun returns the statement as GORM builds it for a user at a time, with placeholders for the values.
-func (p *Prepared[T]) dryRun(values int, userID string, now time.Time) *gorm.Statement {
+func (t *Template[T]) dryRun(values int, userID string, now time.Time) *gorm.Statement {
 	placeholders := make([]any, values)
 	for i := range placeholders {
 		placeholders[i] = placeholder(i)
 	}
 	row := new(T)
-	tx := p.build(p.db.Session(&gorm.Session{
+	tx := t.build(t.db.Session(&gorm.Session{
 		DryRun: true, Logger: logger.Discard, NowFunc: func() time.Time { return now },
 	}), row, userID, placeholders)
 	if target := tx.Statement.ReflectValue; tx.Error == nil && (!target.CanAddr() || target.Addr().Interface() != any(row)) {
@@ -145,12 +145,12 @@ func (c *cached) statement(db *gorm.DB, target reflect.Value, userID string, val
 }
 
 // explain returns the text of a statement for GORM's logger, as GORM does.
-func (p *Prepared[T]) explain(ctx context.Context, s *statement) string {
+func (t *Template[T]) explain(ctx context.Context, s *statement) string {
 	text, vars := s.text, s.vars
-	if filter, ok := p.db.Logger.(gorm.ParamsFilter); ok {
+	if filter, ok := t.db.Logger.(gorm.ParamsFilter); ok {
 		text, vars = filter.ParamsFilter(ctx, text, vars...)
 	}
-	return p.db.Explain(text, vars...)
+	return t.db.Explain(text, vars...)
 }
 
 // translate returns the error of a statement as GORM does.
