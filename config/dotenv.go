@@ -21,7 +21,7 @@ var (
 
 // readDotenv adds the variables of a .env file to vars. Those of the environment take precedence, and an empty value replaces
 // none. ${NAME} stands for a variable of the environment, of vars or of the lines before, except in single quotes. Every other
-// $ is an ordinary character. The errors name a line and never quote it.
+// $ is an ordinary character. The errors name a line, and quote of it only a ${NAME}.
 func readDotenv(text string, environment, vars map[string]string) (err error) {
 	if strings.Contains(text, "\x00") {
 		return errors.New("is UTF-16: save it as UTF-8")

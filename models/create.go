@@ -29,7 +29,8 @@ func CreateOwned(ctx context.Context, db *gorm.DB, userID string, row any) error
 	})
 }
 
-// Insert inserts a row. Unlike GORM's Create, it returns an error if the database did not take the row, as a trigger may have it.
+// Insert inserts a row. Unlike GORM's Create, it returns an error if the database did not take the row, for example because a trigger
+// skipped it.
 func Insert(db *gorm.DB, row any) error {
 	inserted := db.Create(row)
 	if inserted.Error == nil && inserted.RowsAffected == 0 {

@@ -88,7 +88,7 @@ func (k *IdempotencyKey) add(db *gorm.DB, expired IdempotencyKey, create func(tx
 			if k.Created, err = create(tx); err != nil {
 				return err
 			}
-			return tx.Create(k).Error
+			return Insert(tx, k)
 		})
 	})
 }

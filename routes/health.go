@@ -30,7 +30,7 @@ func healthRoutes(db *gorm.DB, drain *middleware.Drain) []Route {
 func health(c *fiber.Ctx) error { return c.JSON(fiber.Map{"status": "ok"}) }
 
 // ready answers 200 if the database answers and the server is not draining, else 503.
-// Requests that come meanwhile share the answer of the database: anyone may ask, and each would take a connection.
+// Requests that come while the database is asked share its answer: anyone may come, and each would take a connection.
 func ready(db *gorm.DB, drain *middleware.Drain) fiber.Handler {
 	var pings singleflight.Group
 	return func(c *fiber.Ctx) error {

@@ -78,6 +78,8 @@ func TestTenThousandIdleConnectionsCostLittle(t *testing.T) {
 		if i%2 == 0 {
 			_, err = io.WriteString(conn, "POST /health HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n"+body)
 			require.NoError(t, err)
+			_, err = io.ReadFull(conn, make([]byte, len("HTTP/1.1 405")))
+			require.NoError(t, err)
 		}
 	}
 	require.Eventually(t, func() bool { return p.gauge(t, "process_open_fds") > connections }, waitLimit, 10*time.Millisecond)

@@ -93,7 +93,7 @@ func checkForm(token string) (string, error) {
 	if len(parts) != 3 {
 		return "", Malformed
 	}
-	// Other members are skipped, not kept: anyone can send a token.
+	// The token library decodes all members.
 	var header struct {
 		Type     jsontext.Value `json:"typ"`
 		Critical jsontext.Value `json:"crit"`

@@ -101,7 +101,10 @@ func checkTables(db *gorm.DB, owned []any, externalUsers string) error {
 		found := db.Limit(0).Find(model)
 		err := found.Error
 		if err == nil {
-			err = errors.Join(checkOwners(db, found.Statement.Table), checkOwnerKey(db, found.Statement.Table, externalUsers))
+			if err := checkOwners(db, found.Statement.Table); err != nil {
+				return err
+			}
+			err = checkOwnerKey(db, found.Statement.Table, externalUsers)
 		}
 		if err != nil && !Unavailable(err) {
 			err = fmt.Errorf("the tables are not up to date, run the command migrate: %w", err)

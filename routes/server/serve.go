@@ -1,4 +1,4 @@
-// Package server is the part of the HTTP server below Fiber: the listener, the framing of requests, and the shutdown.
+// Package server is the part of the HTTP server below Fiber: the listener, the framing and the memory of requests, and the shutdown.
 package server
 
 import (
