@@ -36,8 +36,8 @@ func BenchmarkGrowth(b *testing.B) {
 			require.NoError(b, err)
 			databaseURL := engine.newURL(b)
 			fill(b, databaseURL, rows)
-			c := &contender{name: size, load: loadOf(b, rows)}
-			c.begin(b, binary, databaseURL)
+			c := &contender{name: size, databaseURL: databaseURL, load: loadOf(b, rows)}
+			c.begin(b, binary)
 			c.page(b)
 			servers = append(servers, c)
 			fmt.Printf(" %s rows |", number(float64(rows)))
@@ -48,7 +48,7 @@ func BenchmarkGrowth(b *testing.B) {
 				continue
 			}
 			fmt.Printf("| %s |", request.name)
-			rounds := measureInTurns(b, servers, request)
+			rounds := measureInTurns(b, servers, request, starts*roundsOfAStart)
 			for _, c := range servers {
 				var cpu, ratios []float64
 				for i, first := range rounds[servers[0].name] {
@@ -60,7 +60,7 @@ func BenchmarkGrowth(b *testing.B) {
 			fmt.Println()
 		}
 		for _, c := range servers {
-			require.NoError(b, c.process.Kill())
+			c.end(b)
 		}
 	}
 	b.ReportMetric(0, "ns/op")

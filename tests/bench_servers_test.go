@@ -18,19 +18,21 @@ import (
 )
 
 const (
-	// Short rounds and many of them, because the machine is faster in one minute than in the next.
-	loadRound  = 500 * time.Millisecond
-	loadRounds = 15
-	starts     = 5
+	// Each server is started several times, because two processes of one program differ, and rounds are short, because the machine
+	// is faster in one minute than in the next.
+	starts         = 5
+	roundsOfAStart = 3
+	loadRound      = 500 * time.Millisecond
 )
 
 // contender is a server that is measured, as a process of its own.
 type contender struct {
-	name, address string
-	process       *os.Process
-	load          *load
-	start         float64 // until its first answer, in milliseconds: the median of some starts
-	idle          float64 // its memory then, in megabytes
+	name, binary, databaseURL, address string
+
+	process *os.Process
+	load    *load
+	// Of each start: the time until its first answer, in milliseconds, its memory then, and the peak, in megabytes.
+	start, idle, peak []float64
 }
 
 // BenchmarkServers measures servers in turns, request by request: this tree ("new"), the commit in BENCH_OLD if it is set ("old"),
@@ -56,14 +58,28 @@ func BenchmarkServers(b *testing.B) {
 		if engine.name == "PostgreSQL" {
 			contenders = append(contenders, newContender(b, "by hand", programs[len(programs)-1].binary, byHand, newPostgres(b)))
 		}
+		rounds := map[string]map[string][]figures{} // by the names of requests and servers
+		for range starts {
+			for _, c := range contenders {
+				c.begin(b, c.binary)
+			}
+			for _, request := range loadRequests {
+				if only.MatchString(engine.name + "/" + request.name) {
+					addRounds(rounds, request.name, measureInTurns(b, contenders, request, roundsOfAStart))
+				}
+			}
+			for _, c := range contenders {
+				c.end(b)
+			}
+		}
 		for _, request := range loadRequests {
-			if only.MatchString(engine.name + "/" + request.name) {
-				r.add(engine.name, request.name, measureInTurns(b, contenders, request))
+			if rounds[request.name] != nil {
+				r.add(engine.name, request.name, rounds[request.name])
 			}
 		}
 		for _, c := range contenders {
-			r.processes = append(r.processes, []string{engine.name, c.name, number(c.start), number(c.idle), number(c.memory(b, "VmHWM"))})
-			_ = c.process.Kill()
+			r.processes = append(r.processes,
+				[]string{engine.name, c.name, number(median(c.start)), number(median(c.idle)), number(slices.Max(c.peak))})
 		}
 	}
 	b.ReportMetric(0, "ns/op")
@@ -93,25 +109,30 @@ func buildAt(b *testing.B, dir string, args ...string) string {
 	return binary
 }
 
-// newContender has a program make the tables and the tasks, and starts the one to be measured on them.
+// addRounds adds rounds of a request, by the names of the servers.
+func addRounds(all map[string]map[string][]figures, request string, rounds map[string][]figures) {
+	if all[request] == nil {
+		all[request] = map[string][]figures{}
+	}
+	for name, of := range rounds {
+		all[request][name] = append(all[request][name], of...)
+	}
+}
+
+// newContender has a program make the tables and the tasks, and finds out whether the one to be measured answers alike.
 func newContender(b *testing.B, name, maker, binary, databaseURL string) *contender {
-	c := &contender{name: name}
-	c.begin(b, maker, databaseURL)
+	c := &contender{name: name, binary: binary, databaseURL: databaseURL}
+	c.begin(b, maker)
 	c.load = newLoad(b, c.address)
 	want := c.load.clients[0].once(b, c.address, "GET", "/api/tasks", "")
-	var took []float64
-	for range starts {
-		require.NoError(b, c.process.Signal(os.Interrupt))
-		_, err := c.process.Wait()
-		require.NoError(b, err)
-		c.begin(b, binary, databaseURL)
-		took = append(took, c.start)
-	}
-	c.start = median(took)
+	c.end(b)
+	c.begin(b, binary)
 	got := c.load.clients[0].once(b, c.address, "GET", "/api/tasks", "")
 	require.Equal(b, string(want.Body()), string(got.Body()), "the servers answer alike")
 	require.Equal(b, want.Header.Len(), got.Header.Len(), "%s\n%s", &want.Header, &got.Header)
 	c.page(b)
+	c.end(b)
+	c.start, c.idle, c.peak = nil, nil, nil
 	return c
 }
 
@@ -122,7 +143,7 @@ func (c *contender) page(b *testing.B) {
 }
 
 // begin starts a server and waits for its first answer.
-func (c *contender) begin(b *testing.B, binary, databaseURL string) {
+func (c *contender) begin(b *testing.B, binary string) {
 	port, err := freePort()
 	require.NoError(b, err)
 	c.address = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
@@ -130,7 +151,7 @@ func (c *contender) begin(b *testing.B, binary, databaseURL string) {
 	cmd.Dir = b.TempDir()
 	cmd.Env = []string{
 		"ENVIRONMENT=production", "HOST=127.0.0.1", "PORT=" + strconv.Itoa(port), "BETTER_AUTH_SECRET=" + testSecret,
-		"DATABASE_URL=" + databaseURL, "CORS_ORIGINS=https://app.example.com", "REQUEST_TIMEOUT=7s",
+		"DATABASE_URL=" + c.databaseURL, "CORS_ORIGINS=https://app.example.com", "REQUEST_TIMEOUT=7s",
 	}
 	cmd.Stderr = devNull(b)
 	begin := time.Now()
@@ -146,8 +167,16 @@ func (c *contender) begin(b *testing.B, binary, databaseURL string) {
 		require.Less(b, time.Since(begin), waitLimit, "the server does not start: %v", err)
 		time.Sleep(time.Millisecond)
 	}
-	c.start = float64(time.Since(begin).Microseconds()) / 1000
-	c.idle = c.memory(b, "VmRSS")
+	c.start = append(c.start, float64(time.Since(begin).Microseconds())/1000)
+	c.idle = append(c.idle, c.memory(b, "VmRSS"))
+}
+
+// end stops a server.
+func (c *contender) end(b *testing.B) {
+	c.peak = append(c.peak, c.memory(b, "VmHWM"))
+	require.NoError(b, c.process.Signal(os.Interrupt))
+	_, err := c.process.Wait()
+	require.NoError(b, err)
 }
 
 func (c *contender) memory(b *testing.B, name string) float64 {
@@ -171,12 +200,12 @@ func (c *contender) cpu(b *testing.B) (ticks float64) {
 	return ticks
 }
 
-// measureInTurns lets the clients send a kind of requests to one server after the other, round by round.
-func measureInTurns(b *testing.B, contenders []*contender, r loadRequest) map[string][]figures {
+// measureInTurns lets the clients send a kind of requests to one server after the other, round by round, after one to warm up.
+func measureInTurns(b *testing.B, contenders []*contender, r loadRequest, rounds int) map[string][]figures {
 	all := map[string][]figures{}
-	for round := range loadRounds + 1 {
+	for round := range rounds + 1 {
 		for _, c := range contenders {
-			if round == 0 { // warms up
+			if round == 0 {
 				c.load.run(b, c.address, r, loadRound)
 				continue
 			}
