@@ -20,8 +20,9 @@ import (
 const (
 	// Each server is started several times, because two processes of one program differ, and rounds are short, because the machine
 	// is faster in one minute than in the next.
-	starts         = 5
-	roundsOfAStart = 3
+	starts         = 3
+	warmUp         = 2 * time.Second // of a start: connections are opened, and the heap grows
+	roundsOfAStart = 4
 	loadRound      = 500 * time.Millisecond
 )
 
@@ -62,6 +63,7 @@ func BenchmarkServers(b *testing.B) {
 		for range starts {
 			for _, c := range contenders {
 				c.begin(b, c.binary)
+				c.load.run(b, c.address, loadRequests[0], warmUp)
 			}
 			for _, request := range loadRequests {
 				if only.MatchString(engine.name + "/" + request.name) {
