@@ -192,23 +192,27 @@ func TestATableThatTakesTheIDsOfSeveralUsersForOneIsRefused(t *testing.T) {
 		database, err := config.ParseDatabaseURL(databaseURL)
 		require.NoError(t, err)
 		newServer(t, databaseURL).as("ann").create(t, "x")
-		var change []string
+		columns := []string{"text COLLATE NOCASE", "text COLLATE RTRIM", "numeric"}
 		if database.Engine == config.PostgreSQL {
-			change = []string{
-				"ALTER TABLE tasks DROP CONSTRAINT fk_tasks_user", // PostgreSQL 18 demands one collation of both its columns
-				"CREATE COLLATION anycase (provider = icu, locale = 'und-u-ks-level2', deterministic = false)",
-				"ALTER TABLE tasks ALTER user_id TYPE varchar(255) COLLATE anycase",
-			}
-		} else {
-			change = []string{"PRAGMA writable_schema = ON; " +
-				"UPDATE sqlite_schema SET sql = replace(sql, '`user_id` text', '`user_id` text COLLATE NOCASE') WHERE name = 'tasks'; " +
-				"PRAGMA writable_schema = RESET; REINDEX"}
+			columns = []string{"varchar(255) COLLATE anycase", "text COLLATE anycase", "char(255)"}
+			// PostgreSQL 18 demands the same collation on both sides of the key.
+			openDirectly(t, databaseURL, "ALTER TABLE tasks DROP CONSTRAINT fk_tasks_user",
+				"CREATE COLLATION anycase (provider = icu, locale = 'und-u-ks-level2', deterministic = false)")
 		}
-		openDirectly(t, databaseURL, change...)
-		for _, migrate := range []string{"AUTO_MIGRATE=true", "AUTO_MIGRATE=false"} {
-			got := newHome(t).run(t, inProduction("PORT=0", "DATABASE_URL="+databaseURL, migrate))
-			refused(t, got, 1)
-			require.Contains(t, got.stderr, "the collation of its column user_id takes the ids of several users for one")
+		before := "text"
+		for _, column := range columns {
+			change := "ALTER TABLE tasks ALTER user_id TYPE " + column
+			if database.Engine == config.SQLite {
+				change = fmt.Sprintf("PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = replace(sql, '`user_id` %s', '`user_id` %s')"+
+					" WHERE name = 'tasks'; PRAGMA writable_schema = RESET; REINDEX", before, column)
+			}
+			openDirectly(t, databaseURL, change)
+			before = column
+			for _, migrate := range []string{"AUTO_MIGRATE=true", "AUTO_MIGRATE=false"} {
+				got := newHome(t).run(t, inProduction("PORT=0", "DATABASE_URL="+databaseURL, migrate))
+				refused(t, got, 1)
+				require.Contains(t, got.stderr, "its column user_id", column)
+			}
 		}
 	})
 }

@@ -93,7 +93,6 @@ func checkForm(token string) (string, error) {
 	if len(parts) != 3 {
 		return "", Malformed
 	}
-	// The token library decodes all members.
 	var header struct {
 		Type     jsontext.Value `json:"typ"`
 		Critical jsontext.Value `json:"crit"`

@@ -40,7 +40,7 @@ type migrations interface {
 	fits(field schema.DataType, column string) bool
 	// columns returns a table's columns, none if there is no such table.
 	columns(db *gorm.DB, table string) ([]column, error)
-	// exact reports whether a column of text tells any two texts apart, as one that ignores case does not.
+	// exact reports whether a column tells any two texts apart: not if it is of another type, or its collation ignores case.
 	exact(db *gorm.DB, table, column string) (bool, error)
 	// ownerKeys returns the foreign keys of a table's user_id.
 	ownerKeys(db *gorm.DB, table, users string) ([]ownerKey, error)

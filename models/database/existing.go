@@ -47,20 +47,11 @@ func checkExisting(tx *gorm.DB, model any) (*schema.Schema, []column, error) {
 	return schema, columns, checkRows(tx, model, schema, columns)
 }
 
-// checkOwners returns an error if a table takes one user's id for another's, by the type or the collation of its user_id.
+// checkOwners returns an error if a table takes one user's id for another's.
 func checkOwners(db *gorm.DB, table string) error {
-	columns, err := engineOf(db).columns(db, table)
-	if err != nil {
-		return err
-	}
-	for _, c := range columns {
-		if c.Name == "user_id" && !c.Text {
-			return fmt.Errorf("the table %s does not fit its model: its column user_id is of type %s", table, c.Type)
-		}
-	}
 	exact, err := engineOf(db).exact(db, table, "user_id")
 	if err == nil && !exact {
-		err = fmt.Errorf("the table %s does not fit its model: the collation of its column user_id takes the ids of several users for one", table)
+		err = fmt.Errorf("the table %s does not fit its model: its column user_id has a type or collation that takes several ids for one", table)
 	}
 	return err
 }

@@ -98,7 +98,8 @@ func (postgresEngine) columns(db *gorm.DB, table string) ([]column, error) {
 }
 
 func (postgresEngine) exact(db *gorm.DB, table, column string) (bool, error) {
-	return query[bool](db, `SELECT collisdeterministic FROM pg_attribute JOIN pg_collation ON pg_collation.oid = attcollation
+	return query[bool](db, `SELECT atttypid IN ('text'::regtype, 'varchar'::regtype) AND collisdeterministic
+		FROM pg_attribute JOIN pg_collation ON pg_collation.oid = attcollation
 		WHERE attrelid = to_regclass(?) AND attname = ?`, db.Statement.Quote(table), column)
 }
 

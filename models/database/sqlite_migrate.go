@@ -77,17 +77,21 @@ func (sqliteEngine) fits(field schema.DataType, column string) bool {
 	return sqliteTypes[field] != nil && sqliteTypes[field].MatchString(column)
 }
 
+// sqliteText is the condition that a column has the affinity of text (section 3.1).
+const sqliteText = "(type LIKE '%char%' OR type LIKE '%clob%' OR type LIKE '%text%')"
+
 func (sqliteEngine) columns(db *gorm.DB, table string) ([]column, error) {
-	// The types that have the affinity of text (section 3.1). An INTEGER that is the whole key is given by SQLite.
-	return query[[]column](db, `SELECT name, type, type LIKE '%char%' OR type LIKE '%clob%' OR type LIKE '%text%' AS text,
+	// An INTEGER that is the whole key is given by SQLite.
+	return query[[]column](db, `SELECT name, type, `+sqliteText+` AS text,
 		"notnull" AND dflt_value IS NULL AND NOT (pk = 1 AND type = 'INTEGER' COLLATE NOCASE) AS required
 		FROM pragma_table_info(?)`, table)
 }
 
 func (sqliteEngine) exact(db *gorm.DB, table, column string) (bool, error) {
 	// The rows of a UNION are compared by the collation of its first SELECT.
-	return query[bool](db, "SELECT count(*) = 3 FROM (SELECT ? FROM ? WHERE false UNION SELECT 'a' UNION SELECT 'A' UNION SELECT 'a ')",
-		clause.Column{Name: column}, clause.Table{Name: table})
+	return query[bool](db, `SELECT EXISTS (SELECT 1 FROM pragma_table_info(?) WHERE name = ? AND `+sqliteText+`)
+		AND (SELECT count(*) = 3 FROM (SELECT ? FROM ? WHERE false UNION SELECT 'a' UNION SELECT 'A' UNION SELECT 'a '))`,
+		table, column, clause.Column{Name: column}, clause.Table{Name: table})
 }
 
 func (sqliteEngine) ownerKeys(db *gorm.DB, table, users string) ([]ownerKey, error) {
