@@ -24,16 +24,16 @@ type FilterValue struct {
 	Where map[string]any
 }
 
-// condition returns the condition that a request asks for.
-func (f Filter) condition(c *fiber.Ctx) (map[string]any, error) {
+// value returns the value that a request asks for.
+func (f Filter) value(c *fiber.Ctx) (FilterValue, error) {
 	given, found := bind.Parameter(c, f.Name)
 	if !found {
-		return f.Values[0].Where, nil
+		return f.Values[0], nil
 	}
 	for _, v := range f.Values {
 		if given == v.Value {
-			return v.Where, nil
+			return v, nil
 		}
 	}
-	return nil, &models.Error{Status: fiber.StatusBadRequest, Detail: f.Refusal}
+	return FilterValue{}, &models.Error{Status: fiber.StatusBadRequest, Detail: f.Refusal}
 }

@@ -6,16 +6,13 @@ import (
 	"encoding/base64"
 	"errors"
 	"io"
-	"slices"
 	"strconv"
 
 	"github.com/go-json-experiment/json"
 	"github.com/gofiber/fiber/v2"
-	"gorm.io/gorm"
 
 	"taskapi/middleware"
 	"taskapi/models"
-	"taskapi/models/database"
 	"taskapi/routes/bind"
 )
 
@@ -53,43 +50,25 @@ func (h *handlers[T, In]) count(c *fiber.Ctx, q listQuery) (total int64, err err
 	if !q.count {
 		return 0, nil
 	}
-	err = q.matching(owned(c, h.db).Model(new(T))).Count(&total).Error
+	mine := models.OwnedBy(middleware.UserID(c))(h.db.WithContext(c.UserContext()))
+	err = q.matching(mine.Model(new(T))).Count(&total).Error
 	return total, err
 }
 
 // page returns the list with its rows, and the link to the next page or "".
 func (h *handlers[T, In]) page(c *fiber.Ctx, q listQuery) (list *middleware.List, next string, err error) {
 	list = middleware.ListOf(c)
-	last, stored, more, err := h.write(list, h.order(q, q.matching(owned(c, h.db).Model(new(T)))), q.limit)
+	last, stored, more, err := h.write(c, list, q)
 	if more {
 		next = nextLink(c, q.limit, cursorAfter(q.order, last, stored))
 	}
 	return list, next, err
 }
 
-// order adds the order of a list to its statement, and of a page its bounds.
-func (h *handlers[T, In]) order(q listQuery, statement *gorm.DB) *gorm.DB {
-	direction, follows := "", " > "
-	if q.order.descending {
-		direction, follows = " DESC", " < "
-	}
-	key := database.SortKeyOf(h.db, q.order.field)
-	if q.after != nil {
-		statement = statement.Where("("+key.Expression+", id)"+follows+"(?, ?)", q.after.key, q.after.id)
-	}
-	if q.limit > 0 {
-		statement = statement.Limit(q.limit + 1)
-		if key.Text != "" {
-			statement = statement.Select(append(slices.Clone(h.model.DBNames), key.Text+" AS taskapi_sort_key"))
-		}
-	}
-	return statement.Order(key.Expression + direction + ", id" + direction)
-}
-
-// write writes the rows of a query to a list, as an array: at most limit of them, unless that is 0. Each row is encoded as it
-// is read, so that the list is in memory once, as it is sent. It returns the last row, the stored text of its sort key if the
-// query has that, and whether there are more rows.
-func (h *handlers[T, In]) write(list io.Writer, query *gorm.DB, limit int) (last T, stored string, more bool, err error) {
+// write writes the rows of a query to a list, as an array: at most those of its limit. Each row is encoded as it is read, so that
+// the list is in memory once, as it is sent. It returns the last row, the stored text of its sort key if the statement has that, and
+// whether there are more rows.
+func (h *handlers[T, In]) write(c *fiber.Ctx, list io.Writer, q listQuery) (last T, stored string, more bool, err error) {
 	put := func(text string) {
 		if err == nil {
 			_, err = io.WriteString(list, text)
@@ -97,8 +76,8 @@ func (h *handlers[T, In]) write(list io.Writer, query *gorm.DB, limit int) (last
 	}
 	var empty T
 	written, start, end := 0, "[", "[]"
-	found := query.Find(database.Visit(func(read func(row any, other *string) error) (bool, error) {
-		if more = limit > 0 && written == limit; more {
+	failed := h.lists.run(c, q, func(read func(row any, other *string) error) (bool, error) {
+		if more = q.limit > 0 && written == q.limit; more {
 			return false, nil
 		}
 		put(start)
@@ -108,8 +87,8 @@ func (h *handlers[T, In]) write(list io.Writer, query *gorm.DB, limit int) (last
 			err = json.MarshalWrite(list, &last, jsonOptions)
 		}
 		return true, err
-	}))
-	err = cmp.Or(err, found.Error)
+	})
+	err = cmp.Or(err, failed)
 	put(end)
 	return last, stored, more, err
 }
@@ -123,11 +102,4 @@ func listTag(c *fiber.Ctx, list *middleware.List) string {
 		_, _ = digest.Write(c.Response().Header.Peek(header))
 	}
 	return `"` + base64.RawURLEncoding.EncodeToString(digest.Sum(nil)) + `"`
-}
-
-// owned starts a statement on the caller's rows.
-func owned(c *fiber.Ctx, db *gorm.DB) *gorm.DB {
-	statement := models.OwnedBy(middleware.UserID(c))(db)
-	statement.Statement.Context = c.UserContext() // WithContext would copy the session once more
-	return statement
 }

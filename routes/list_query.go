@@ -6,6 +6,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 
 	"taskapi/models/database"
 	"taskapi/routes/bind"
@@ -20,17 +21,21 @@ const (
 
 // listQuery is what a request asks of a list.
 type listQuery struct {
-	where []any // conditions of GORM
-	order order
-	limit int // 0 is no limit
-	after *cursor
-	count bool
+	filters []FilterValue
+	search  clause.Expression // nil is no search
+	order   order
+	limit   int // 0 is no limit
+	after   *cursor
+	count   bool
 }
 
 // matching confines a statement to the rows that match, on whatever page.
 func (q listQuery) matching(statement *gorm.DB) *gorm.DB {
-	for _, condition := range q.where {
-		statement = statement.Where(condition)
+	for _, value := range q.filters {
+		statement = statement.Where(value.Where)
+	}
+	if q.search != nil {
+		statement = statement.Where(q.search)
 	}
 	return statement
 }
@@ -39,11 +44,11 @@ func (q listQuery) matching(statement *gorm.DB) *gorm.DB {
 // other parameters.
 func (h *handlers[T, In]) readQuery(c *fiber.Ctx) (q listQuery, err error) {
 	for _, filter := range h.filters {
-		condition, err := filter.condition(c)
+		value, err := filter.value(c)
 		if err != nil {
 			return q, err
 		}
-		q.where = append(q.where, condition)
+		q.filters = append(q.filters, value)
 	}
 	var found []bind.Fault
 	read := func(name string, parse func(text string) *bind.Mismatch) {
@@ -64,7 +69,7 @@ func (h *handlers[T, In]) readQuery(c *fiber.Ctx) (q listQuery, err error) {
 	})
 	read("q", func(text string) *bind.Mismatch {
 		if strings.TrimSpace(text) != "" {
-			q.where = append(q.where, database.Matches(h.db, h.texts, text))
+			q.search = database.Matches(h.db, h.texts, text)
 		}
 		return bind.Text(text, maxSearch)
 	})

@@ -33,6 +33,7 @@ type handlers[T models.Row, In any] struct {
 	turns        *middleware.Turns // of idempotency keys
 	find, delete rowStatement[T]
 	updates      updates[T]
+	lists        listStatements[T]
 }
 
 // resource is [Resource], by the name that the table of routes uses.
@@ -49,7 +50,7 @@ func resource[T models.Row, In any](db *gorm.DB, path string, construct func(use
 	}
 	h := &handlers[T, In]{
 		db: db, model: model, path: path, construct: construct, filters: filters, input: d.Input, patch: d.Patch, orders: d.Orders,
-		turns: middleware.NewTurns(1), updates: newUpdates[T](db),
+		turns: middleware.NewTurns(1), updates: newUpdates[T](db), lists: newListStatements[T](db),
 		find: newRowStatement[T](db, find), delete: newRowStatement[T](db, remove),
 	}
 	for _, f := range d.Row {

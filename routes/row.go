@@ -23,10 +23,10 @@ type rowStatement[T models.Row] struct {
 func newRowStatement[T models.Row](db *gorm.DB, build func(row *gorm.DB, values []any) *gorm.DB) rowStatement[T] {
 	return rowStatement[T]{
 		db: db,
-		plain: database.NewTemplate(db, func(db *gorm.DB, row *T, userID string, values []any) *gorm.DB {
+		plain: database.NewTemplate[T](db, func(db *gorm.DB, row any, userID string, values []any) *gorm.DB {
 			return build(rowOf(db.Model(row), userID, values[0]), values[1:])
 		}),
-		matched: database.NewTemplate(db, func(db *gorm.DB, row *T, userID string, values []any) *gorm.DB {
+		matched: database.NewTemplate[T](db, func(db *gorm.DB, row any, userID string, values []any) *gorm.DB {
 			return build(rowOf(db.Model(row), userID, values[0]).Where(versionIn, values[1]), values[2:])
 		}),
 	}

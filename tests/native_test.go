@@ -149,6 +149,8 @@ func drawGadgetStatement(t *rapid.T) func(db *gorm.DB) effect {
 		drawTemplate(t, user, id, in),
 		drawTemplate(t, user, id, in),
 		drawTemplate(t, user, id, in),
+		drawListTemplate(t, user, stars, limit),
+		drawListTemplate(t, user, stars, limit),
 		func(db *gorm.DB) effect {
 			var names []string
 			tx := mine(db).Model(&Gadget{}).Order("id").Pluck("name", &names)

@@ -37,7 +37,7 @@ func drawTemplate(t *rapid.T, user string, id int64, in GadgetInput) func(db *go
 		func(row *gorm.DB, _ []any) *gorm.DB { return row.Clauses(returning).Delete(row.Statement.Model) },
 	}).Draw(t, "template")
 	return func(db *gorm.DB) effect {
-		template := database.NewTemplate(db, func(db *gorm.DB, row *Gadget, userID string, values []any) *gorm.DB {
+		template := database.NewTemplate[Gadget](db, func(db *gorm.DB, row any, userID string, values []any) *gorm.DB {
 			return run(db.Model(row).Scopes(models.OwnedBy(userID)).Where("id = ?", values[0]), values[1:])
 		})
 		found, err := template.Run(t.Context(), new(Gadget), user, append([]any{-1}, harmless...)...)
@@ -49,6 +49,39 @@ func drawTemplate(t *rapid.T, user string, id int64, in GadgetInput) func(db *go
 			return effectOf(&gorm.DB{RowsAffected: 1}, row)
 		}
 		return effectOf(&gorm.DB{Error: err})
+	}
+}
+
+// drawListTemplate draws a template of a list of gadgets. Its first run is for another user, and the text of that one is used again.
+func drawListTemplate(t *rapid.T, user string, stars int64, limit int) func(db *gorm.DB) effect {
+	stop := rapid.IntRange(1, limit).Draw(t, "rows that are wanted")
+	read := rapid.SampledFrom([]func(mine *gorm.DB, values []any) *gorm.DB{
+		func(mine *gorm.DB, _ []any) *gorm.DB { return mine },
+		func(mine *gorm.DB, values []any) *gorm.DB { return mine.Where("(stars, id) > (?, ?)", values...) },
+		func(mine *gorm.DB, _ []any) *gorm.DB { return mine.Where(map[string]any{"active": true}).Limit(limit) },
+		func(mine *gorm.DB, _ []any) *gorm.DB {
+			return mine.Select("id", "name", "due", "NULL AS note", "1 AS other")
+		},
+	}).Draw(t, "list")
+	return func(db *gorm.DB) effect {
+		build := func(db *gorm.DB, into any, userID string, values []any) *gorm.DB {
+			return read(db.Model(new(Gadget)).Scopes(models.OwnedBy(userID)), values).Order("id").Find(into)
+		}
+		rows := []Gadget{}
+		if _, own := db.Statement.ConnPool.(gorm.TxCommitter); own { // where nothing can be visited
+			tx := build(db, &rows, user, []any{stars, 0})
+			rows = rows[:min(len(rows), stop)]
+			return effectOf(&gorm.DB{Error: tx.Error, RowsAffected: int64(len(rows))}, rows...)
+		}
+		template := database.NewTemplate[Gadget](db, build)
+		visit := func(read func(row any, other *string) error) (bool, error) {
+			rows = append(rows, Gadget{})
+			return len(rows) < stop, read(&rows[len(rows)-1], nil)
+		}
+		require.NoError(t, template.Visit(t.Context(), visit, "another", -1, -1))
+		require.Empty(t, rows)
+		err := template.Visit(t.Context(), visit, user, stars, 0)
+		return effectOf(&gorm.DB{Error: err, RowsAffected: int64(len(rows))}, rows...)
 	}
 }
 
@@ -104,28 +137,87 @@ func TestTheStatementOnOneRowIsBuiltForTheFirstRequestOnly(t *testing.T) {
 	})
 }
 
+func TestTheStatementOfAListIsBuiltForTheFirstRequestOfItsFormOnly(t *testing.T) {
+	eachResource(t, func(t *testing.T, r *resource) {
+		for _, user := range []string{"ann", "bob"} {
+			for range 3 {
+				r.create(t, user, r.example)
+			}
+		}
+		first := map[string]string{"": "", "limit": "?limit=2", "an order": "?sort=updated_at", "both": "?limit=2&sort=-updated_at"}
+		if r.path == "/api/tasks" {
+			first["a filter"] = "?status=pending"
+		}
+		since := r.s.countBuilt(t)
+		for name, query := range first {
+			ann := r.s.as("ann").ask(t, 200, r.path, query)
+			require.LessOrEqual(t, since(), int64(2), "%s: built twice, to be compared", name)
+			bob := r.s.as("bob").ask(t, 200, r.path, query)
+			require.Equal(t, string(ann.body), string(r.s.as("ann").ask(t, 200, r.path, query).body), name)
+			require.NotEqual(t, string(ann.body), string(bob.body), name)
+			require.Zero(t, since(), name)
+		}
+		for _, query := range []string{"?limit=2", "?limit=2&sort=-updated_at"} {
+			after := nextQuery(t, r.s.as("ann").ask(t, 200, r.path, query))
+			r.s.as("ann").ask(t, 200, r.path, after)
+			require.Positive(t, since(), "a cursor makes another form")
+			for _, user := range []string{"ann", "bob"} {
+				r.s.as(user).ask(t, 200, r.path, nextQuery(t, r.s.as(user).ask(t, 200, r.path, query)))
+			}
+			require.Zero(t, since(), query)
+		}
+		for range 3 {
+			r.s.as("ann").ask(t, 200, r.path, "?q=x")
+			require.EqualValues(t, 1, since(), "a search is built each time")
+		}
+	})
+}
+
+func TestAListIsThatOfItsQueryHoweverManyQueriesThereAre(t *testing.T) {
+	eachEngine(t, func(t *testing.T, s *server) {
+		ann := s.as("ann")
+		var titles []string
+		for i := range 100 {
+			titles = append(titles, fmt.Sprint("Task ", i))
+		}
+		createTasks(t, s, "ann", titles...)
+		for round := range 2 {
+			for limit := 1; limit <= 100; limit++ { // and 64 statements are kept
+				for _, query := range []string{"?limit=%d", "?limit=%d&sort=created_at"} {
+					tasks := decode[[]task](t, ann.ask(t, 200, "/api/tasks", fmt.Sprintf(query, limit)))
+					require.Len(t, tasks, limit, "in round %d", round)
+				}
+			}
+		}
+	})
+}
+
 func TestAStatementThatDependsOnMoreThanItsValuesIsBuiltAtEachRun(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *server) {
 		created := s.as("ann").create(t, "x")
 		count := 0
-		for name, read := range map[string]func(mine *gorm.DB, row *models.Task) *gorm.DB{
-			"a variable": func(mine *gorm.DB, row *models.Task) *gorm.DB { count++; return mine.Where("? > 0", count).Find(row) },
-			"the text": func(mine *gorm.DB, row *models.Task) *gorm.DB {
+		for name, read := range map[string]func(mine *gorm.DB, row any) *gorm.DB{
+			"a variable": func(mine *gorm.DB, row any) *gorm.DB { count++; return mine.Where("? > 0", count).Find(row) },
+			"the text": func(mine *gorm.DB, row any) *gorm.DB {
 				count++
 				return mine.Where(fmt.Sprintf("%d > 0", count)).Find(row)
 			},
-			"a time": func(mine *gorm.DB, row *models.Task) *gorm.DB {
+			"a time": func(mine *gorm.DB, row any) *gorm.DB {
 				return mine.Where("updated_at <= ?", time.Now().UTC()).Find(row)
 			},
-			"whether there is a row": func(mine *gorm.DB, row *models.Task) *gorm.DB { return mine.Take(row) },
-			"another destination": func(mine *gorm.DB, row *models.Task) *gorm.DB {
+			"whether there is a row": func(mine *gorm.DB, row any) *gorm.DB { return mine.Take(row) },
+			"the deadline": func(mine *gorm.DB, row any) *gorm.DB {
+				deadline, _ := mine.Statement.Context.Deadline()
+				return mine.Where("? >= 0", deadline.Second()).Find(row)
+			},
+			"another destination": func(mine *gorm.DB, row any) *gorm.DB {
 				var other models.Task
-				defer func() { *row = other }()
+				defer func() { *row.(*models.Task) = other }()
 				return mine.Find(&other)
 			},
 		} {
 			t.Run(name, func(t *testing.T) {
-				template := database.NewTemplate(s.db, func(db *gorm.DB, row *models.Task, userID string, values []any) *gorm.DB {
+				template := database.NewTemplate[models.Task](s.db, func(db *gorm.DB, row any, userID string, values []any) *gorm.DB {
 					return read(db.Scopes(models.OwnedBy(userID)).Where("id = ?", values[0]), row)
 				})
 				since := s.countBuilt(t)
@@ -171,13 +263,13 @@ func TestATemplateNeedsItsOwnerAtEachRun(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *server) {
 		created := s.as("ann").create(t, "x")
 		trips := s.db.Plugins[(*models.Guard)(nil).Name()].(*models.Guard).Trips
-		of := database.NewTemplate(s.db, func(db *gorm.DB, row *models.Task, userID string, values []any) *gorm.DB {
+		of := database.NewTemplate[models.Task](s.db, func(db *gorm.DB, row any, userID string, values []any) *gorm.DB {
 			return db.Scopes(models.OwnedBy(userID)).Where("id = ?", values[0]).Find(row)
 		})
-		anyones := database.NewTemplate(s.db, func(db *gorm.DB, row *models.Task, _ string, values []any) *gorm.DB {
+		anyones := database.NewTemplate[models.Task](s.db, func(db *gorm.DB, row any, _ string, values []any) *gorm.DB {
 			return db.Where("id = ?", values[0]).Find(row)
 		})
-		someones := database.NewTemplate(s.db, func(db *gorm.DB, row *models.Task, _ string, values []any) *gorm.DB {
+		someones := database.NewTemplate[models.Task](s.db, func(db *gorm.DB, row any, _ string, values []any) *gorm.DB {
 			return db.Scopes(models.OwnedBy("bob")).Where("id = ?", values[0]).Find(row)
 		})
 		for range 2 {

@@ -10,6 +10,6 @@ import (
 type Template[T any] = native.Template[T]
 
 // NewTemplate returns a template that is built at its first run.
-func NewTemplate[T any](db *gorm.DB, build native.Build[T]) *Template[T] {
-	return native.NewTemplate(db, build)
+func NewTemplate[T any](db *gorm.DB, build native.Build) *Template[T] {
+	return native.NewTemplate[T](db, build)
 }

@@ -14,41 +14,58 @@ import (
 	"gorm.io/gorm/schema"
 )
 
-// Template is a statement on the rows of one user that returns a row of the model T, with places for its values. GORM builds its
+// Template is a statement on the rows of one user that returns rows of the model T, with places for its values. GORM builds its
 // text at the first run, with its scopes and the guard; later runs only bind values to it. GORM builds the statement at each run
 // where that could make a difference: in a transaction, where the model has hooks for GORM, associations or serializers, and where
 // something depends on the run that is not one of its values.
 type Template[T any] struct {
 	db     *gorm.DB
-	build  Build[T]
+	build  Build
 	once   sync.Once
 	cached *cached // nil if GORM builds the statement at each run
 }
 
-// Build lets GORM build a statement with the values of a run, and run it. Its destination or its model is row. Each value is a
-// variable of the text, and decides nothing else.
-type Build[T any] func(db *gorm.DB, row *T, userID string, values []any) *gorm.DB
+// Build lets GORM build a statement with the values of a run, and run it. Its destination is into: a row, which may also be its
+// model, or a [Visit]. Each value is a variable of the text, and decides nothing else.
+type Build func(db *gorm.DB, into any, userID string, values []any) *gorm.DB
 
 // NewTemplate returns a template that is built at its first run.
-func NewTemplate[T any](db *gorm.DB, build Build[T]) *Template[T] {
+func NewTemplate[T any](db *gorm.DB, build Build) *Template[T] {
 	return &Template[T]{db: db, build: build}
 }
 
 // Run runs the statement with the values of its variables, which are as many at each run. It reads what the statement returns into
 // row, a zero value, and reports whether there was a row.
 func (t *Template[T]) Run(ctx context.Context, row *T, userID string, values ...any) (found bool, err error) {
+	rows, err := t.run(ctx, row, nil, userID, values)
+	return rows > 0, err
+}
+
+// Visit runs the statement, a SELECT, as Run does, and calls visit for each row.
+func (t *Template[T]) Visit(ctx context.Context, visit Visit, userID string, values ...any) error {
+	_, err := t.run(ctx, nil, visit, userID, values)
+	return err
+}
+
+// run runs the statement, and returns the number of rows. They go to visit if there is no row.
+func (t *Template[T]) run(ctx context.Context, row *T, visit Visit, userID string, values []any) (rows int64, err error) {
 	t.once.Do(func() { t.cached = t.buildOnce(len(values)) })
 	if t.cached != nil && userID != "" {
 		begin := time.Now()
 		run := t.cached.statement(t.db, reflect.ValueOf(row).Elem(), userID, values)
+		run.visit = visit
 		err := t.cached.plugin.execute(ctx, t.cached.pool, run)
 		if !errors.Is(err, driver.ErrBadConn) {
 			t.db.Logger.Trace(ctx, begin, func() (string, int64) { return t.explain(ctx, run), run.rows }, err)
-			return run.rows > 0, translate(t.db, err)
+			return run.rows, translate(t.db, err)
 		}
 	}
-	tx := t.build(t.db.WithContext(ctx), row, userID, values)
-	return tx.RowsAffected > 0, tx.Error
+	var into any = visit
+	if row != nil {
+		into = row
+	}
+	tx := t.build(t.db.WithContext(ctx), into, userID, values)
+	return tx.RowsAffected, tx.Error
 }
 
 // cached is the text of a statement and its variables: constants, and placeholders for what differs from run to run.
@@ -104,15 +121,17 @@ func (t *Template[T]) buildOnce(values int) *cached {
 	return &cached{plugin, pool, stmt.Schema, text, returns, vars}
 }
 
-// dryRun returns the statement as GORM builds it for a user at a time, with placeholders for the values.
+// dryRun returns the statement as GORM builds it for a user at a time, which is its deadline as well, with placeholders for the values.
 func (t *Template[T]) dryRun(values int, userID string, now time.Time) *gorm.Statement {
 	placeholders := make([]any, values)
 	for i := range placeholders {
 		placeholders[i] = placeholder(i)
 	}
 	row := new(T)
+	ctx, cancel := context.WithDeadline(context.Background(), now)
+	defer cancel()
 	tx := t.build(t.db.Session(&gorm.Session{
-		DryRun: true, Logger: logger.Discard, NowFunc: func() time.Time { return now },
+		DryRun: true, Logger: logger.Discard, NowFunc: func() time.Time { return now }, Context: ctx,
 	}), row, userID, placeholders)
 	if target := tx.Statement.ReflectValue; tx.Error == nil && (!target.CanAddr() || target.Addr().Interface() != any(row)) {
 		_ = tx.AddError(gorm.ErrInvalidValue) // goes elsewhere
