@@ -102,7 +102,7 @@ func (h *handlers[T, In]) create(c *fiber.Ctx) error {
 
 // created returns the answer to the POST that created a row.
 func (h *handlers[T, In]) created(row T) (models.Created, error) {
-	body, err := encodeJSON(row)
+	body, err := encodeJSON(&row)
 	location := h.path + "/" + strconv.FormatInt(row.RowID(), 10)
 	return models.Created{Location: location, ETag: versionTag(row.RowVersion()), Body: string(body)}, err
 }
@@ -127,7 +127,7 @@ func (h *handlers[T, In]) get(c *fiber.Ctx) error {
 	if answerUnchanged(c, versionTag(row.RowVersion()), known) {
 		return nil
 	}
-	return c.JSON(row)
+	return c.JSON(&row)
 }
 
 func (h *handlers[T, In]) replace(c *fiber.Ctx) error {
@@ -189,5 +189,5 @@ func (h *handlers[T, In]) remove(c *fiber.Ctx) error {
 // sendRow answers with a row and its version's tag.
 func sendRow[T models.Row](c *fiber.Ctx, row T) error {
 	c.Set(fiber.HeaderETag, versionTag(row.RowVersion()))
-	return c.JSON(row)
+	return c.JSON(&row)
 }
