@@ -128,12 +128,13 @@ func forgeries(t testing.TB, auth *issuer, ed, rs signingKey) (all []forgery) {
 		add(name+" in the claims", token.Malformed, half[0]+"."+half[1][:4]+space+half[1][4:]+"."+half[2])
 	}
 	for _, header := range []string{
-		`{"alg":"none","alg":"EdDSA","kid":"%s"}`, `{"alg":"EdDSA","alg":"none","kid":"%s"}`, `{"alg":"HS256","alg":"EdDSA","kid":"%s"}`,
+		`{"alg":"none","alg":"EdDSA","kid":"%s"}`, `{"alg":"HS256","alg":"EdDSA","kid":"%s"}`,
 		`{"alg":"EdDSA","kid":"x","kid":"%s"}`, `{"alg":"EdDSA","\u0061lg":"EdDSA","kid":"%s"}`, `{"alg":"EdDSA","kid":"%s","x":1,"x":1}`,
 		"{\"alg\":\"EdDSA\",\"kid\":\"%s\",\"x\":\"\xff\"}",
 	} {
 		add("the header "+header, token.Malformed, signHeader(t, ed, fmt.Sprintf(header, ed.id), payload(owner)))
 	}
+	add("a second algorithm", token.WrongAlgorithm, signHeader(t, ed, `{"alg":"EdDSA","alg":"none","kid":"ed"}`, payload(owner)))
 	for _, typ := range []any{
 		"", "JOSE", "id+jwt", "dpop+jwt", "logout+jwt", "JWT ", "text/jwt", "application/", "at+jwt; v=1", 1, nil, []string{"JWT"},
 	} {

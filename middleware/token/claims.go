@@ -29,6 +29,7 @@ const (
 type claims struct {
 	// Always empty, so that the library's own checks do nothing.
 	jwt.RegisteredClaims
+	token   string
 	encoded []byte
 	members // of encoded, from Validate on
 
@@ -53,8 +54,12 @@ func (c *claims) UnmarshalJSON(text []byte) error {
 }
 
 // Validate implements [jwt.ClaimsValidator]: the library calls it after it has verified the signature. It makes all checks of
-// the claims, because the library's own require no claim and ignore a future iat. Its error is a [Reason].
+// the claims, because the library's own require no claim and ignore a future iat, and those of the token's form. Its error is a
+// [Reason].
 func (c *claims) Validate() error {
+	if err := checkForm(c.token); err != nil {
+		return err
+	}
 	if json.Unmarshal(c.encoded, &c.members) != nil {
 		return Malformed
 	}

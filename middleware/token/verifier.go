@@ -40,10 +40,7 @@ func NewVerifier(secrets []string, keys *KeySet) *Verifier {
 // Verify returns the user of a token, or a 401 whose cause is a [Reason], or [ErrNoKeySet].
 func (v *Verifier) Verify(token string) (userID string, err error) {
 	c := &claims{}
-	if _, err = checkForm(token); err == nil {
-		_, err = jwt.ParseWithClaims(token, c, v.findKey)
-	}
-	if err != nil {
+	if _, err := jwt.ParseWithClaims(token, c, v.findKey); err != nil {
 		return "", refuse(err)
 	}
 	return c.user, nil
@@ -54,9 +51,8 @@ func (v *Verifier) Verify(token string) (userID string, err error) {
 // at each request.
 func (v *Verifier) Handler(accept func(c *fiber.Ctx, userID string)) fiber.Handler {
 	return jwtware.New(jwtware.Config{
-		Claims:             &claims{},
-		KeyFunc:            v.findKey,
-		TokenProcessorFunc: checkForm,
+		Claims:  &claims{},
+		KeyFunc: v.findKey,
 		Filter: func(c *fiber.Ctx) bool {
 			digest, bearer := digest(c)
 			known, found := v.accepted.Get(digest)
@@ -86,13 +82,10 @@ func digest(c *fiber.Ctx) (sum [sha256.Size]byte, bearer bool) {
 // types are the values of typ that a token may have (RFC 7519, section 5.1; RFC 9068, section 2.1).
 var types = []string{"jwt", "at+jwt", "application/jwt", "application/at+jwt"}
 
-// checkForm returns a token as it is. It makes the checks that the token library does not: each part has one spelling only,
-// each member of the header occurs once, and the token is of a known type and needs no extension.
-func checkForm(token string) (string, error) {
-	parts := strings.SplitN(token, ".", 4)
-	if len(parts) != 3 {
-		return "", Malformed
-	}
+// checkForm makes the checks of a token that the library does not: each part has one spelling only, each member of the header
+// occurs once, and the token is of a known type and needs no extension. The token has three parts.
+func checkForm(token string) error {
+	parts := strings.Split(token, ".")
 	var header struct {
 		Type     jsontext.Value `json:"typ"`
 		Critical jsontext.Value `json:"crit"`
@@ -100,29 +93,32 @@ func checkForm(token string) (string, error) {
 	err := decodePart(parts[0], &header)
 	for _, part := range parts[1:] {
 		if err == nil {
-			_, err = decodeBase64(part)
+			_, err = base64url.DecodeString(part)
 		}
 	}
 	switch {
 	case err != nil:
-		return "", Malformed
+		return Malformed
 	case header.Critical != nil:
-		return "", CriticalExtension // RFC 7515, section 4.1.11
+		return CriticalExtension // RFC 7515, section 4.1.11
 	case header.Type != nil && !slices.Contains(types, strings.ToLower(textOf(header.Type))):
-		return "", WrongType
+		return WrongType
 	}
-	return token, nil
+	return nil
 }
 
-// findKey is a [jwt.Keyfunc]: it returns the keys for a token that is decoded but not yet verified.
+// findKey is a [jwt.Keyfunc]: it returns the keys for a token that is decoded but not yet verified, and has no line breaks.
 func (v *Verifier) findKey(token *jwt.Token) (any, error) {
+	c := token.Claims.(*claims)
+	if c.token = token.Raw; strings.ContainsAny(c.token, "\r\n") {
+		return nil, Malformed // the decoders of base64url skip them
+	}
 	if token.Method == jwt.SigningMethodHS256 && len(v.secrets.Keys) > 0 {
 		return v.secrets, nil
 	}
 	if v.keys == nil || !slices.Contains(publicAlgorithms, token.Method.Alg()) {
 		return nil, WrongAlgorithm
 	}
-	c := token.Claims.(*claims)
 	c.keys, c.changes = v.keys, v.keys.changes.Load() // of the keys that find reads, or earlier ones
 	keys, err := v.keys.find(token)
 	if err != nil {
