@@ -51,7 +51,7 @@ func (q listQuery) form() string {
 	for _, value := range q.filters {
 		form = strconv.AppendQuote(form, value.Value)
 	}
-	form = strconv.AppendInt(append(form, q.order.name...), int64(q.limit), 10)
+	form = strconv.AppendInt(strconv.AppendQuote(form, q.order.name), int64(q.limit), 10)
 	if q.after != nil {
 		form = append(form, "after"...)
 	}

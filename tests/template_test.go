@@ -297,6 +297,41 @@ func TestATemplateNeedsItsOwnerAtEachRun(t *testing.T) {
 	})
 }
 
+// RankedInput and ranked are a resource whose orders and limits are alike in text.
+type RankedInput struct {
+	Rank  int64 `json:"rank" gorm:"not null" sort:"true" doc:"Its rank." example:"1"`
+	Rank1 int64 `json:"rank1" gorm:"not null" sort:"true" doc:"Its other rank." example:"1"`
+}
+
+type ranked struct {
+	models.Owner
+	RankedInput
+	models.Timestamps
+}
+
+func TestAListIsThatOfItsOrderAndLimitThoughOthersAreAlikeInText(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, databaseURL string) {
+		s := newServerWith(t, databaseURL, declared{models: []any{&ranked{}}, routes: func(db *gorm.DB) []routes.Route {
+			return routes.Resource(db, "/api/ranked", func(userID string, in RankedInput) ranked {
+				return ranked{Owner: models.Owner{UserID: userID}, RankedInput: in}
+			})
+		}})
+		const rows = 12
+		for i := range rows {
+			s.as("ann").call(t, 201, "POST", "/api/ranked", map[string]any{"rank": i, "rank1": -i})
+		}
+		for _, c := range []struct {
+			query string
+			rows  int
+			first float64
+		}{{"?sort=rank&limit=10", 10, 0}, {"?sort=rank1", rows, rows - 1}, {"?sort=rank1&limit=1", 1, rows - 1}, {"?sort=rank&limit=11", 11, 0}} {
+			got := decode[[]map[string]any](t, s.as("ann").ask(t, 200, "/api/ranked", c.query))
+			require.Len(t, got, c.rows, c.query)
+			require.Equal(t, c.first, got[0]["rank"], c.query)
+		}
+	})
+}
+
 // HookedInput and hooked are a resource with hooks of its own.
 type HookedInput struct {
 	Name string `json:"name" gorm:"size:50;not null" validate:"required,max=50" doc:"Its name." example:"x"`
