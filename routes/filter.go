@@ -20,7 +20,7 @@ type Filter struct {
 // FilterValue is a value of a [Filter].
 type FilterValue struct {
 	Value, Doc string
-	// Where are the columns' values of the rows that remain. Empty, it leaves all of them.
+	// Where are the columns' values of the rows that remain: constants. Empty, it leaves all of them.
 	Where map[string]any
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/gofiber/fiber/v2"
+	"gorm.io/gorm"
 
 	"taskapi/middleware"
 	"taskapi/models"
@@ -50,8 +51,7 @@ func (h *handlers[T, In]) count(c *fiber.Ctx, q listQuery) (total int64, err err
 	if !q.count {
 		return 0, nil
 	}
-	mine := models.OwnedBy(middleware.UserID(c))(h.db.WithContext(c.UserContext()))
-	err = q.matching(mine.Model(new(T))).Count(&total).Error
+	err = q.matching(owned(c, h.db).Model(new(T))).Count(&total).Error
 	return total, err
 }
 
@@ -102,4 +102,9 @@ func listTag(c *fiber.Ctx, list *middleware.List) string {
 		_, _ = digest.Write(c.Response().Header.Peek(header))
 	}
 	return `"` + base64.RawURLEncoding.EncodeToString(digest.Sum(nil)) + `"`
+}
+
+// owned starts a statement on the caller's rows.
+func owned(c *fiber.Ctx, db *gorm.DB) *gorm.DB {
+	return models.OwnedBy(middleware.UserID(c))(db.WithContext(c.UserContext()))
 }

@@ -13,7 +13,7 @@ import (
 	"taskapi/models/database"
 )
 
-// keptLists is how many forms of a list a resource keeps the statement of: each filter, order and limit makes another.
+// keptLists is how many forms of a list a resource keeps the statement of: filters, orders, limits and cursors make many.
 const keptLists = 64
 
 // listStatements are the statements that read lists, by the forms of their queries.

@@ -28,6 +28,13 @@ func TestAnInsertIsSentAgainOnlyIfItDidNotReachPostgreSQL(t *testing.T) {
 		require.Equal(t, 201, s.send(t, create).StatusCode)
 		require.Equal(t, 1, seconds())
 	})
+	t.Run("a list is read in another session, too", func(t *testing.T) {
+		openAll(t, pool)
+		_, err := admin.Exec("SELECT pg_terminate_backend(pid) " + backends + " AND state = 'idle'")
+		require.NoError(t, err)
+		time.Sleep(1100 * time.Millisecond)
+		require.Len(t, s.as("ann").list(t), 2)
+	})
 	t.Run("a session that is killed meanwhile has the insert undone", func(t *testing.T) {
 		lock, err := admin.Begin()
 		require.NoError(t, err)

@@ -183,9 +183,10 @@ func TestAListIsThatOfItsQueryHoweverManyQueriesThereAre(t *testing.T) {
 		createTasks(t, s, "ann", titles...)
 		for round := range 2 {
 			for limit := 1; limit <= 100; limit++ { // and 64 statements are kept
-				for _, query := range []string{"?limit=%d", "?limit=%d&sort=created_at"} {
+				for query, first := range map[string]string{"?limit=%d": "Task 99", "?limit=%d&sort=created_at": "Task 0"} {
 					tasks := decode[[]task](t, ann.ask(t, 200, "/api/tasks", fmt.Sprintf(query, limit)))
 					require.Len(t, tasks, limit, "in round %d", round)
+					require.Equal(t, first, tasks[0].Title, query)
 				}
 			}
 		}
@@ -208,7 +209,14 @@ func TestAStatementThatDependsOnMoreThanItsValuesIsBuiltAtEachRun(t *testing.T) 
 			"whether there is a row": func(mine *gorm.DB, row any) *gorm.DB { return mine.Take(row) },
 			"the deadline": func(mine *gorm.DB, row any) *gorm.DB {
 				deadline, _ := mine.Statement.Context.Deadline()
+				return mine.Where("updated_at > ?", deadline).Find(row)
+			},
+			"the second of the deadline": func(mine *gorm.DB, row any) *gorm.DB {
+				deadline, _ := mine.Statement.Context.Deadline()
 				return mine.Where("? >= 0", deadline.Second()).Find(row)
+			},
+			"the day": func(mine *gorm.DB, row any) *gorm.DB {
+				return mine.Where("? > '2026-01-01'", mine.NowFunc().Format(time.DateOnly)).Find(row)
 			},
 			"another destination": func(mine *gorm.DB, row any) *gorm.DB {
 				var other models.Task
@@ -263,11 +271,11 @@ func TestATemplateNeedsItsOwnerAtEachRun(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *server) {
 		created := s.as("ann").create(t, "x")
 		trips := s.db.Plugins[(*models.Guard)(nil).Name()].(*models.Guard).Trips
-		of := database.NewTemplate[models.Task](s.db, func(db *gorm.DB, row any, userID string, values []any) *gorm.DB {
-			return db.Scopes(models.OwnedBy(userID)).Where("id = ?", values[0]).Find(row)
+		of := database.NewTemplate[models.Task](s.db, func(db *gorm.DB, into any, userID string, values []any) *gorm.DB {
+			return db.Model(new(models.Task)).Scopes(models.OwnedBy(userID)).Where("id = ?", values[0]).Find(into)
 		})
-		anyones := database.NewTemplate[models.Task](s.db, func(db *gorm.DB, row any, _ string, values []any) *gorm.DB {
-			return db.Where("id = ?", values[0]).Find(row)
+		anyones := database.NewTemplate[models.Task](s.db, func(db *gorm.DB, into any, _ string, values []any) *gorm.DB {
+			return db.Model(new(models.Task)).Where("id = ?", values[0]).Find(into)
 		})
 		someones := database.NewTemplate[models.Task](s.db, func(db *gorm.DB, row any, _ string, values []any) *gorm.DB {
 			return db.Scopes(models.OwnedBy("bob")).Where("id = ?", values[0]).Find(row)
@@ -290,6 +298,10 @@ func TestATemplateNeedsItsOwnerAtEachRun(t *testing.T) {
 			require.ErrorIs(t, err, models.ErrNotConfined)
 			require.False(t, found)
 			require.Greater(t, trips(), before)
+			visited := func(func(any, *string) error) (bool, error) { t.Error("a row was visited"); return false, nil }
+			require.NoError(t, of.Visit(t.Context(), visited, "bob", created.ID))
+			require.ErrorIs(t, of.Visit(t.Context(), visited, "", created.ID), models.ErrNoOwner)
+			require.ErrorIs(t, anyones.Visit(t.Context(), visited, "ann", created.ID), models.ErrNotConfined)
 			found, err = someones.Run(t.Context(), new(models.Task), "ann", created.ID)
 			require.NoError(t, err)
 			require.False(t, found, "the owner is bob at each run")
@@ -323,11 +335,11 @@ func TestAListIsThatOfItsOrderAndLimitThoughOthersAreAlikeInText(t *testing.T) {
 		for _, c := range []struct {
 			query string
 			rows  int
-			first float64
+			first int64
 		}{{"?sort=rank&limit=10", 10, 0}, {"?sort=rank1", rows, rows - 1}, {"?sort=rank1&limit=1", 1, rows - 1}, {"?sort=rank&limit=11", 11, 0}} {
-			got := decode[[]map[string]any](t, s.as("ann").ask(t, 200, "/api/ranked", c.query))
+			got := decode[[]ranked](t, s.as("ann").ask(t, 200, "/api/ranked", c.query))
 			require.Len(t, got, c.rows, c.query)
-			require.Equal(t, c.first, got[0]["rank"], c.query)
+			require.Equal(t, c.first, got[0].Rank, c.query)
 		}
 	})
 }
@@ -375,6 +387,9 @@ func TestTheHooksOfAModelRunAtEachRequestAndTheVersionStillCounts(t *testing.T) 
 			require.Equal(t, want+" updated", name(put))
 			require.Equal(t, fmt.Sprintf(`"%d"`, i+2), put.Header.Get("ETag"))
 			require.Equal(t, want+" updated found", name(ann.call(t, 200, "GET", location, nil)))
+			listed := decode[[]map[string]any](t, ann.call(t, 200, "GET", "/api/hooked", nil))
+			require.Len(t, listed, 1)
+			require.Equal(t, want+" updated found", listed[0]["name"])
 		}
 		ann.call(t, 500, "DELETE", location, nil)
 		ann.call(t, 200, "GET", location, nil)

@@ -29,7 +29,7 @@ const (
 type claims struct {
 	// Always empty, so that the library's own checks do nothing.
 	jwt.RegisteredClaims
-	token   string
+	token   string // set by [Verifier.findKey]
 	encoded []byte
 	members // of encoded, from Validate on
 

@@ -83,7 +83,7 @@ func digest(c *fiber.Ctx) (sum [sha256.Size]byte, bearer bool) {
 var types = []string{"jwt", "at+jwt", "application/jwt", "application/at+jwt"}
 
 // checkForm makes the checks of a token that the library does not: each part has one spelling only, each member of the header
-// occurs once, and the token is of a known type and needs no extension. The token has three parts.
+// occurs once, and the token is of a known type and needs no extension. The token has three parts and no line breaks.
 func checkForm(token string) error {
 	parts := strings.Split(token, ".")
 	var header struct {
@@ -107,7 +107,7 @@ func checkForm(token string) error {
 	return nil
 }
 
-// findKey is a [jwt.Keyfunc]: it returns the keys for a token that is decoded but not yet verified, and has no line breaks.
+// findKey is a [jwt.Keyfunc]: it returns the keys for a token that is decoded but not yet verified. It refuses line breaks.
 func (v *Verifier) findKey(token *jwt.Token) (any, error) {
 	c := token.Claims.(*claims)
 	if c.token = token.Raw; strings.ContainsAny(c.token, "\r\n") {

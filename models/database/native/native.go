@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/callbacks"
 	"gorm.io/gorm/clause"
 )
 
@@ -77,6 +78,9 @@ func (p *Plugin) insteadOf(own func(*gorm.DB), rowsClause string) func(*gorm.DB)
 			return
 		}
 		run := statementOf(db, rowsClause)
+		if run.visit != nil && stmt.Schema.AfterFind && !stmt.SkipHooks {
+			run.visit = callAfterFind(db, run.visit)
+		}
 		err := p.execute(stmt.Context, pool, run)
 		if errors.Is(err, driver.ErrBadConn) && run.visit == nil {
 			own(db) // takes a new connection in the end
@@ -92,6 +96,18 @@ func (p *Plugin) insteadOf(own func(*gorm.DB), rowsClause string) func(*gorm.DB)
 			}
 		}
 		_ = db.AddError(err)
+	}
+}
+
+// callAfterFind returns a visit that calls the hook AfterFind of each row. GORM knows the rows of structs and slices only.
+func callAfterFind(db *gorm.DB, visit Visit) Visit {
+	return func(read func(row any, other *string) error) (more bool, err error) {
+		return visit(func(row any, other *string) error {
+			if err := read(row, other); err != nil {
+				return err
+			}
+			return row.(callbacks.AfterFindInterface).AfterFind(db.Session(&gorm.Session{NewDB: true}))
+		})
 	}
 }
 

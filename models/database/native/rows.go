@@ -13,8 +13,8 @@ import (
 )
 
 // Visit is a destination for GORM's Find: it is called for each row of the model, and reports whether it wants the next one.
-// The function read reads the row into the model's struct that row points to. On SQLite the text of a column that the model
-// does not have is put into other, which may be nil. Statements in a transaction cannot use it.
+// The function read reads the row into the model's struct that row points to, and calls its hook AfterFind. On SQLite the text of
+// a column that the model does not have is put into other, which may be nil. Statements in a transaction cannot use it.
 type Visit func(read func(row any, other *string) error) (more bool, err error)
 
 // Run starts a statement that returns rows, on a connection of a driver. The error is [driver.ErrBadConn] if nothing was sent.

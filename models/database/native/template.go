@@ -55,7 +55,7 @@ func (t *Template[T]) run(ctx context.Context, row *T, visit Visit, userID strin
 		run := t.cached.statement(t.db, reflect.ValueOf(row).Elem(), userID, values)
 		run.visit = visit
 		err := t.cached.plugin.execute(ctx, t.cached.pool, run)
-		if !errors.Is(err, driver.ErrBadConn) {
+		if visit != nil || !errors.Is(err, driver.ErrBadConn) {
 			t.db.Logger.Trace(ctx, begin, func() (string, int64) { return t.explain(ctx, run), run.rows }, err)
 			return run.rows, translate(t.db, err)
 		}
@@ -87,7 +87,7 @@ const (
 )
 
 // buildOnce lets GORM build the text of the statement. It returns nil for a statement that GORM has to build at each run, or that
-// it refuses. To know what differs from run to run, it has the statement built twice, for different users at different times.
+// it refuses. To know what differs from run to run, it has the statement built twice, for different users, times and deadlines.
 func (t *Template[T]) buildOnce(values int) *cached {
 	plugin, _ := t.db.Plugins[(*Plugin)(nil).Name()].(*Plugin)
 	pool, _ := t.db.Statement.ConnPool.(connPool)
@@ -96,8 +96,7 @@ func (t *Template[T]) buildOnce(values int) *cached {
 		hasHooks(stmt.Schema) || plugin.columnsOf(stmt) == "" {
 		return nil
 	}
-	first := t.dryRun(values, "\x00 first", time.Unix(1, 0)) // no user's id has a NUL
-	second := t.dryRun(values, "\x00 second", time.Unix(2, 0))
+	first, second := t.buildFor(dryRuns[0], values), t.buildFor(dryRuns[1], values)
 	_, selects := first.Clauses["SELECT"]
 	_, returns := first.Clauses["RETURNING"]
 	text := first.SQL.String()
@@ -107,9 +106,9 @@ func (t *Template[T]) buildOnce(values int) *cached {
 	vars := slices.Clone(first.Vars)
 	for i, v := range vars {
 		switch other := second.Vars[i]; {
-		case v == "\x00 first" && other == "\x00 second":
+		case v == dryRuns[0].userID && other == dryRuns[1].userID:
 			vars[i] = userPlaceholder
-		case v == time.Unix(1, 0) && other == time.Unix(2, 0):
+		case v == dryRuns[0].now && other == dryRuns[1].now:
 			vars[i] = timePlaceholder
 		case !reflect.DeepEqual(v, other):
 			return nil
@@ -121,18 +120,30 @@ func (t *Template[T]) buildOnce(values int) *cached {
 	return &cached{plugin, pool, stmt.Schema, text, returns, vars}
 }
 
-// dryRun returns the statement as GORM builds it for a user at a time, which is its deadline as well, with placeholders for the values.
-func (t *Template[T]) dryRun(values int, userID string, now time.Time) *gorm.Statement {
+// dryRun is a run that is built only.
+type dryRun struct {
+	userID        string
+	now, deadline time.Time
+}
+
+// dryRuns have nothing in common: not even their days, months or minutes. No user's id has a NUL.
+var dryRuns = [2]dryRun{
+	{"\x00 first", time.Date(2001, 2, 3, 4, 5, 6, 7, time.UTC), time.Date(2002, 3, 4, 5, 6, 7, 8, time.UTC)},
+	{"\x00 second", time.Date(2011, 10, 13, 14, 15, 16, 17, time.UTC), time.Date(2012, 11, 14, 15, 16, 17, 18, time.UTC)},
+}
+
+// buildFor returns the statement as GORM builds it for a run, with placeholders for the values.
+func (t *Template[T]) buildFor(run dryRun, values int) *gorm.Statement {
 	placeholders := make([]any, values)
 	for i := range placeholders {
 		placeholders[i] = placeholder(i)
 	}
 	row := new(T)
-	ctx, cancel := context.WithDeadline(context.Background(), now)
+	ctx, cancel := context.WithDeadline(context.Background(), run.deadline)
 	defer cancel()
 	tx := t.build(t.db.Session(&gorm.Session{
-		DryRun: true, Logger: logger.Discard, NowFunc: func() time.Time { return now }, Context: ctx,
-	}), row, userID, placeholders)
+		DryRun: true, Logger: logger.Discard, NowFunc: func() time.Time { return run.now }, Context: ctx,
+	}), row, run.userID, placeholders)
 	if target := tx.Statement.ReflectValue; tx.Error == nil && (!target.CanAddr() || target.Addr().Interface() != any(row)) {
 		_ = tx.AddError(gorm.ErrInvalidValue) // goes elsewhere
 	}
