@@ -20,9 +20,9 @@ import (
 const (
 	// Each server is started several times, because two processes of one program differ, and rounds are short, because the machine
 	// is faster in one minute than in the next.
-	starts         = 5
+	starts         = 9
 	warmUp         = 2 * time.Second // of a start: connections are opened, and the heap grows
-	roundsOfAStart = 4
+	roundsOfAStart = 3
 	loadRound      = 500 * time.Millisecond
 )
 
