@@ -144,12 +144,14 @@ func (s *postgresServer) signal(t testing.TB, signal syscall.Signal) {
 	pid, err := strconv.Atoi(first)
 	require.NoError(t, err)
 	require.NoError(t, syscall.Kill(pid, signal)) // first, so that it starts no more of them
-	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
-	require.NoError(t, err)
-	for _, child := range strings.Fields(string(children)) {
-		pid, err := strconv.Atoi(child)
+	for range 2 {                                 // the first list may lack some, if another child ends meanwhile (proc(5))
+		children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
 		require.NoError(t, err)
-		_ = syscall.Kill(pid, signal) // it may have ended
+		for _, child := range strings.Fields(string(children)) {
+			pid, err := strconv.Atoi(child)
+			require.NoError(t, err)
+			_ = syscall.Kill(pid, signal) // it may have ended
+		}
 	}
 }
 
