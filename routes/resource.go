@@ -23,7 +23,6 @@ const mergePatch = "application/merge-patch+json"
 // that fails asks for more.
 type handlers[T models.Row, In any] struct {
 	db           *gorm.DB
-	model        *schema.Schema
 	path         string
 	construct    func(userID string, in In) T
 	input, patch bind.Fields // what POST and PUT set, and what PATCH does
@@ -49,7 +48,7 @@ func resource[T models.Row, In any](db *gorm.DB, path string, construct func(use
 		panic(fmt.Errorf("the resource %s: %w", path, err))
 	}
 	h := &handlers[T, In]{
-		db: db, model: model, path: path, construct: construct, filters: filters, input: d.Input, patch: d.Patch, orders: d.Orders,
+		db: db, path: path, construct: construct, filters: filters, input: d.Input, patch: d.Patch, orders: d.Orders,
 		turns: middleware.NewTurns(1), updates: newUpdates[T](db), lists: newListStatements[T](db),
 		find: newRowStatement[T](db, find), delete: newRowStatement[T](db, remove),
 	}

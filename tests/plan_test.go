@@ -7,11 +7,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
-	"gorm.io/gorm/logger"
 
 	"taskapi/models"
 )
@@ -34,33 +32,15 @@ func createMany(t testing.TB, s *server, count int, users ...string) {
 	}
 }
 
-// issuedLog is a logger of GORM's that remembers the last statement.
-type issuedLog struct {
-	logger.Interface
-	text string
-	args []any
-}
-
-// Trace implements [logger.Interface].
-func (*issuedLog) Trace(_ context.Context, _ time.Time, statement func() (string, int64), _ error) {
-	statement()
-}
-
-// ParamsFilter implements [gorm.ParamsFilter].
-func (l *issuedLog) ParamsFilter(_ context.Context, text string, args ...any) (string, []any) {
-	l.text, l.args = text, slices.Clone(args)
-	return text, args
-}
-
 // issued returns the statement that the app issues for a list of ann's.
 func (s *server) issued(t testing.TB, query string) (text string, args []any) {
 	t.Helper()
-	log := &issuedLog{Interface: s.db.Logger}
-	s.db.Logger = log
+	before := s.db.Logger
+	s.onStatement(func(sql string, vars []any) { text, args = sql, slices.Clone(vars) })
 	s.as("ann").ask(t, 200, "/api/tasks", query)
-	s.db.Logger = log.Interface
-	require.NotEmpty(t, log.text)
-	return log.text, log.args
+	s.db.Logger = before
+	require.NotEmpty(t, text)
+	return text, args
 }
 
 // planNode is a node of a plan of PostgreSQL.
